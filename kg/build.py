@@ -1,0 +1,150 @@
+"""Ontology and facts -> one immutable snapshot.
+
+A snapshot is a folder named by the hash of its content: `lenkg.nq` (the quads in
+RDFC-1.0 canonical form, sorted) and `manifest.json`. It is written aside and moved into
+place, and `build/current` is switched to it in one step; two builds of the same
+input give the same bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterable
+from importlib.metadata import version
+from pathlib import Path
+
+import pyoxigraph as ox
+
+from kg.check import check, prologue, rules
+from kg.errors import SnapshotError
+from kg.read import read
+from kg.store import BUILD, Snapshot, current
+from kg.terms import BASE, FACTS, ONTOLOGY, ROOT, XSD, graph, terms
+
+VOID = "http://rdfs.org/ns/void#"
+DCTERMS = "http://purl.org/dc/terms/"
+KEPT = 3  # snapshots; a running server may still start workers on an earlier one
+RDF_TYPE = ox.NamedNode("http://www.w3.org/1999/02/22-rdf-syntax-ns#type")
+
+
+def build(
+    out: Path = BUILD,
+    facts: Path = FACTS,
+    progress: Callable[[str], None] = lambda _: None,
+    again: bool = False,
+) -> Snapshot:
+    """The snapshot of the ontology and of all facts below `facts`, in the folder `out`.
+
+    Where nothing has changed since the last build, that one is returned unless `again`.
+    `progress` is told what is being done. Raises FaultsError with every fault of the facts;
+    the last good snapshot then stays in place.
+    """
+    inputs = _inputs(facts)
+    if not again and (last := _unchanged(out, inputs)):
+        return last
+    progress("reading the facts")
+    found = read(facts)
+    progress("checking the facts")
+    check(found)
+    progress("building the graph")
+    quads = [*terms().quads, *found.quads]
+    quads += _shortcuts(quads)
+    quads += _description(quads)
+    lines = _canonical(quads)
+    content = "".join(lines)
+    name = hashlib.sha256(content.encode()).hexdigest()[:16]
+    manifest = {
+        "name": "LenKG",
+        "release": version("lenkg"),
+        "snapshot": name,
+        "quads": len(lines),
+        "graphs": dict(sorted(Counter(q.graph_name.value for q in quads).items())),  # type: ignore[union-attr]
+        "inputs": inputs,
+    }
+    return _put(out, name, content, json.dumps(manifest, indent=2) + "\n")
+
+
+def _inputs(facts: Path) -> dict[str, str]:
+    """The hash of every file that the snapshot depends on, and the engine's version."""
+    code = [ROOT / "kg" / f"{name}.py" for name in ("read", "check", "build", "terms")]
+    paths = [p for p in ONTOLOGY.rglob("*") if p.is_file()]
+    paths += [p for p in facts.rglob("*") if p.suffix in (".yaml", ".jsonld")] + code
+    result = {
+        (str(p.relative_to(ROOT)) if p.is_relative_to(ROOT) else str(p)): hashlib.sha256(
+            p.read_bytes()
+        ).hexdigest()
+        for p in sorted(paths)
+    }
+    return result | {"pyoxigraph": version("pyoxigraph"), "lenkg": version("lenkg")}
+
+
+def _unchanged(out: Path, inputs: dict[str, str]) -> Snapshot | None:
+    try:
+        last = current(out)
+        return last if last.manifest["inputs"] == inputs and last.quads.is_file() else None
+    except (SnapshotError, ValueError, KeyError):
+        return None
+
+
+def _shortcuts(quads: Iterable[ox.Quad]) -> list[ox.Quad]:
+    """What the rules of ontology/shortcuts/ derive, in a graph of its own."""
+    store = ox.Store()
+    store.extend(quads)
+    derived = set()
+    for path in rules("shortcuts"):
+        text = prologue() + path.read_text(encoding="utf-8")
+        derived |= set(store.query(text, use_default_graph_as_union=True))  # type: ignore[arg-type]
+    name = graph("shortcuts")
+    return [ox.Quad(t.subject, t.predicate, t.object, name) for t in derived]
+
+
+def _description(quads: list[ox.Quad]) -> list[ox.Quad]:
+    """The dataset described in VoID, in a graph of its own."""
+    name, dataset = graph("dataset"), ox.NamedNode(BASE)
+    statements: list[tuple[str, ox.NamedNode | ox.Literal]] = [
+        (RDF_TYPE.value, ox.NamedNode(VOID + "Dataset")),
+        (DCTERMS + "title", ox.Literal("Lenalidomide Evidence Knowledge Graph", language="en")),
+        (DCTERMS + "license", ox.NamedNode("https://creativecommons.org/licenses/by/4.0/")),
+        (DCTERMS + "source", ox.NamedNode("https://doi.org/10.3892/mco.2023.2705")),
+        (VOID + "uriSpace", ox.Literal(BASE)),
+        (VOID + "vocabulary", ox.NamedNode(BASE + "ontology/")),
+        (VOID + "triples", ox.Literal(str(len(quads)), datatype=ox.NamedNode(XSD + "integer"))),
+    ]
+    return [ox.Quad(dataset, ox.NamedNode(p), o, name) for p, o in statements]
+
+
+def _canonical(quads: Iterable[ox.Quad]) -> list[str]:
+    dataset = ox.Dataset(quads)
+    dataset.canonicalize(ox.CanonicalizationAlgorithm.RDFC_1_0)
+    return sorted(f"{quad} .\n" for quad in dataset)
+
+
+def _put(out: Path, name: str, content: str, manifest: str) -> Snapshot:
+    """The snapshot written aside, then moved into place in one step; the oldest ones go."""
+    snapshots = out / "snapshots"
+    snapshots.mkdir(parents=True, exist_ok=True)
+    aside = Path(tempfile.mkdtemp(prefix=".new-", dir=out))
+    try:
+        aside.chmod(0o755)
+        (aside / "lenkg.nq").write_text(content, encoding="utf-8")
+        (aside / "manifest.json").write_text(manifest, encoding="utf-8")
+        target = snapshots / name
+        if target.exists():
+            os.replace(aside / "lenkg.nq", target / "lenkg.nq")
+            os.replace(aside / "manifest.json", target / "manifest.json")
+        else:
+            os.replace(aside, target)
+        link = out / f".current-{os.getpid()}"
+        link.symlink_to(Path("snapshots") / name)
+        os.replace(link, out / "current")
+        for old in sorted(snapshots.iterdir(), key=lambda p: p.stat().st_mtime_ns)[:-KEPT]:
+            if old != target:
+                shutil.rmtree(old)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    return Snapshot(target.resolve())

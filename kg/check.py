@@ -1,0 +1,84 @@
+"""Facts -> every fault in them, each with its file and line.
+
+First the rules of ontology/checks/ (one a file, a row is a fault), then the shapes of
+ontology/shapes.ttl (what a complete record holds).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyoxigraph as ox
+
+from kg.errors import Fault, FaultsError
+from kg.read import Facts
+from kg.terms import BASE, ONTOLOGY, nearest, prefixes, terms
+
+
+def prologue() -> str:
+    """The PREFIX lines that the rules of ontology/ rely on."""
+    return "".join(f"PREFIX {name}: <{address}>\n" for name, address in prefixes().items())
+
+
+def rules(folder: str) -> list[Path]:
+    """The rule files of a folder of ontology/, by name."""
+    return sorted((ONTOLOGY / folder).glob("*.rq"))
+
+
+def check(facts: Facts) -> None:
+    """Raises FaultsError with all faults at once; returns where there are none."""
+    if faults := _broken_rules(facts) + _incomplete_records(facts):
+        raise FaultsError(faults)
+
+
+def _broken_rules(facts: Facts) -> list[Fault]:
+    store = ox.Store()
+    store.extend([*terms().quads, *facts.quads])
+    known = [name for name in {q.subject.value for q in facts.quads} if name.startswith(BASE)]
+    faults = []
+    for path in rules("checks"):
+        rows = store.query(
+            prologue() + path.read_text(encoding="utf-8"), use_default_graph_as_union=True
+        )
+        assert isinstance(rows, ox.QuerySolutions)
+        for row in rows:
+            record, property_, value = row["record"], row["property"], row["value"]
+            message = row["message"].value
+            if path.stem == "dangling-reference":
+                kind, _, slug = value.value.rpartition("/")
+                same = [k.rpartition("/")[2] for k in known if k.startswith(kind + "/")]
+                hints = nearest(slug, same, most=1)
+                message += f" (did you mean '{hints[0]}'?)" if hints else ""
+            place = facts.place(record.value, property_.value, value.value)
+            if not record.value.startswith(BASE) or place == "kg/facts":
+                place = "ontology/lenkg.ttl"
+            faults.append(Fault(place, message))
+    return faults
+
+
+def _incomplete_records(facts: Facts) -> list[Fault]:
+    # Imported here: the command line must start without rdflib and pySHACL.
+    import pyshacl
+    import rdflib
+
+    sh = rdflib.Namespace("http://www.w3.org/ns/shacl#")
+    data = rdflib.Graph()
+    triples = [ox.Triple(q.subject, q.predicate, q.object) for q in (*terms().quads, *facts.quads)]
+    data.parse(data=ox.serialize(triples, format=ox.RdfFormat.N_TRIPLES), format="nt")
+    shapes = rdflib.Graph().parse(ONTOLOGY / "shapes.ttl", format="turtle")
+    conforms, report, text = pyshacl.validate(data, shacl_graph=shapes, inference="none")
+    if not isinstance(report, rdflib.Graph):
+        raise RuntimeError(f"the shapes cannot be used: {text}")
+    faults = []
+    for result in report.subjects(rdflib.RDF.type, sh.ValidationResult):
+        record = str(report.value(result, sh.focusNode))
+        path = report.value(result, sh.resultPath)
+        value = report.value(result, sh.value)
+        shown = str(value).removeprefix(BASE)
+        message = str(report.value(result, sh.resultMessage))
+        if isinstance(value, rdflib.Literal):
+            message += f" ({shown})"
+        place = facts.place(record, str(path) if path else None, str(value) if value else None)
+        faults.append(Fault(place, f"{record.removeprefix(BASE)}: {message}"))
+    assert conforms == (not faults)
+    return faults

@@ -1,0 +1,296 @@
+"""The command line: check, build, ask, query, search, export, places, serve.
+
+Exit codes: 0 ok, 1 the data or the query is wrong, 2 the command was used wrongly.
+Answers go to standard output, everything else to standard error.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from inspect import Parameter as Argument
+from inspect import Signature
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from kg.errors import FaultsError, LenkgError, ParameterError, UnknownNameError
+from kg.question import Question, open_graph, questions
+from kg.store import BUILD, Rows, as_csv, rows_of
+
+USAGE = (ParameterError, UnknownNameError)
+app = typer.Typer(
+    name="lenkg",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="LenKG: what a review says about lenalidomide in multiple myeloma, as a graph to question.",
+    epilog="Example: lenkg ask improved-outcome --outcome mrd-negativity "
+    "--population transplant-eligible-ndmm",
+)
+ask_app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Ask one of the questions. `lenkg ask QUESTION --help` tells its parameters and columns.",
+    epilog="Example: lenkg ask drugs-on-target --target CRBN",
+)
+app.add_typer(ask_app, name="ask")
+
+
+class Format(StrEnum):
+    """How rows are printed."""
+
+    table = "table"
+    csv = "csv"
+    json = "json"
+
+
+FormatOption = Annotated[Format, typer.Option("--format", help="How to print the rows.")]
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str], None]]:
+    """Tells on standard error what is being done: a spinner on a terminal, else a line each."""
+    if not sys.stderr.isatty():
+        yield lambda what: _say(f"{what} …")
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status("") as status:
+        yield lambda what: status.update(f"{what} …")
+
+
+def _print_table(rows: Rows, hidden: frozenset[str] = frozenset()) -> None:
+    """A table that fits the terminal; columns that are empty throughout are left out."""
+    from rich.console import Console
+    from rich.table import Table
+
+    shown = [
+        i
+        for i, name in enumerate(rows.columns)
+        if name not in hidden and any(row[i] is not None for row in rows.rows)
+    ]
+    table = Table(show_lines=len(shown) > 4)
+    for i in shown:
+        figures = all(isinstance(row[i], int | float | None) for row in rows.rows)
+        table.add_column(rows.columns[i], overflow="fold", justify="right" if figures else "left")
+    for row in rows.rows:
+        table.add_row(*("" if row[i] is None else str(row[i]) for i in shown))
+    Console(width=None if sys.stdout.isatty() else 160).print(table)
+
+
+def _print(rows: Rows, format_: Format, document: dict[str, Any], hidden: frozenset[str]) -> None:
+    if format_ is Format.json:
+        print(json.dumps(document, indent=2, ensure_ascii=False))
+    elif format_ is Format.csv:
+        print(as_csv(rows), end="")
+    else:
+        _print_table(rows, hidden)
+
+
+def _addresses(columns: list[str]) -> frozenset[str]:
+    """Columns of addresses whose names stand in a column beside them: `regimen`, `regimenName`."""
+    return frozenset(name for name in columns if f"{name}Name" in columns)
+
+
+def _option(parameter: Any) -> Argument:
+    default = f" [default: {parameter.default}]" if parameter.default else ""
+    kind = f" ({parameter.kind.replace('-', ' ')})" if parameter.kind else ""
+    example = f" For example: {parameter.example}." if parameter.example else ""
+    option = typer.Option(
+        f"--{parameter.name}",
+        help=f"{parameter.description}{kind}.{example}{default}",
+        show_default=False,
+    )
+    return Argument(
+        parameter.name,
+        Argument.KEYWORD_ONLY,
+        default=[],
+        annotation=Annotated[list[str], option],
+    )
+
+
+def _command(question: Question) -> Callable[..., None]:
+    """The command of a question: one option for each parameter, which may be given several times."""
+
+    def command(format_: Format, **values: list[str]) -> None:
+        answer = open_graph().ask(question.name, **{k: v for k, v in values.items() if v})
+        if format_ is Format.table:
+            given = ", ".join(f"{k} {v}" for k, v in answer.parameters.items())
+            print(f"{question.summary}{f'  [{given}]' if given else ''}")
+        _print(answer.rows, format_, answer.document(), _addresses(answer.rows.columns))
+        if format_ is Format.table:
+            print(f"{len(answer)} row{'' if len(answer) == 1 else 's'}, snapshot {answer.version}")
+
+    arguments = [_option(parameter) for parameter in question.parameters]
+    command.__signature__ = Signature(  # type: ignore[attr-defined]
+        [
+            *arguments,
+            Argument("format_", Argument.KEYWORD_ONLY, default=Format.table, annotation=FormatOption),
+        ]
+    )
+    return command
+
+
+def _register_questions() -> None:
+    for question in questions().values():
+        columns = "".join(
+            f"\n\n  {c.name}: {c.meaning}{f' ({c.unit})' if c.unit else ''}" for c in question.columns
+        )
+        example = " ".join(
+            f"--{p.name} {p.example}" for p in question.parameters if p.example and " " not in p.example
+        )
+        ask_app.command(
+            question.name,
+            short_help=question.summary,
+            help=f"{question.summary}\n\n{question.description}\n\nColumns:{columns}",
+            epilog=f"Example: lenkg ask {question.name} {example}".rstrip(),
+        )(_command(question))
+
+
+@app.command(epilog="Example: lenkg check")
+def check() -> None:
+    """Check the curated facts; every fault is printed with its file and line."""
+    from kg.check import check as check_facts
+    from kg.read import read
+
+    with _progress() as say:
+        say("reading the facts")
+        facts = read()
+        say("checking the facts")
+        check_facts(facts)
+    print(f"no faults in {len(facts.quads)} facts")
+
+
+@app.command(epilog="Example: lenkg build --again")
+def build(
+    out: Annotated[Path, typer.Option(help="The folder of the snapshots.", envvar="LENKG_BUILD")] = BUILD,
+    again: Annotated[bool, typer.Option("--again", help="Build even if nothing changed.")] = False,
+) -> None:
+    """Build the graph from the ontology and the facts: check everything, then write a snapshot."""
+    from kg.build import build as build_snapshot
+
+    with _progress() as say:
+        snapshot = build_snapshot(out, progress=say, again=again)
+    print(f"snapshot {snapshot.version}: {snapshot.manifest['quads']} quads in {snapshot.path}")
+
+
+@app.command(epilog="Example: lenkg query 'SELECT ?drug WHERE { ?regimen lenkg:hasDrug ?drug } LIMIT 5'")
+def query(
+    text: Annotated[str, typer.Argument(metavar="SPARQL", help="The query, a file with it, or - for standard input.")],
+    format_: FormatOption = Format.table,
+) -> None:
+    """Run a SPARQL query. LenKG's prefixes are known; a CONSTRUCT or DESCRIBE prints Turtle."""
+    from kg.check import prologue
+
+    if text == "-":
+        text = sys.stdin.read()
+    elif len(text) < 1000 and "{" not in text:
+        if not Path(text).is_file():
+            raise ParameterError("SPARQL", f"'{text}' is neither a query nor a file")
+        text = Path(text).read_text(encoding="utf-8")
+    if "PREFIX" not in text.upper():
+        text = prologue().replace("\n", " ") + text
+    media_type, payload = open_graph().store.query(text)
+    if media_type == "text/turtle":
+        print(payload.decode(), end="")
+        return
+    document = json.loads(payload)
+    if "boolean" in document:
+        print(json.dumps(document) if format_ is Format.json else str(document["boolean"]).lower())
+        return
+    _print(rows_of(payload), format_, document, frozenset())
+
+
+@app.command(epilog="Example: lenkg search RVd")
+def search(
+    text: Annotated[str, typer.Argument(help="A name, a part of one, or something like it.")],
+    kind: Annotated[list[str] | None, typer.Option(help="Only this kind: drug, regimen, study …")] = None,
+    format_: FormatOption = Format.table,
+) -> None:
+    """Find things and questions by their names and synonyms; slips of the pen are forgiven."""
+    found = [
+        [e.kind, e.iri.rpartition("/")[2], e.label, None if e.name == e.label else e.name, e.iri]
+        for e in open_graph().names.search(text, kind or ())
+    ]
+    if not kind or "question" in kind:
+        words = text.casefold().split()
+        found += [
+            ["question", q.name, q.summary, None, f"lenkg ask {q.name}"]
+            for q in questions().values()
+            if all(w in f"{q.name} {q.summary} {' '.join(q.tags)}".casefold() for w in words)
+        ]
+    rows = Rows(["kind", "name", "label", "alsoCalled", "address"], found)
+    _print(rows, format_, {"rows": list(rows), "count": len(found)}, frozenset())
+    if not found:
+        raise UnknownNameError(f"nothing here is called '{text}' or alike")
+
+
+@app.command(epilog="Example: lenkg export --to out --format turtle --format json-ld")
+def export(
+    to: Annotated[Path, typer.Option(help="The folder to write into.")],
+    format_: Annotated[list[str] | None, typer.Option("--format", help="turtle, n-quads or json-ld.")] = None,
+) -> None:
+    """Write the whole graph to files: Turtle unless other formats are named."""
+    from kg.export import export as export_snapshot
+
+    for path in export_snapshot(open_graph().store.snapshot, to, format_ or ["turtle"]):
+        print(path)
+
+
+@app.command(epilog="Example: lenkg places --review zhang-2023.txt > kg/facts/zhang-2023/places.yaml")
+def places(
+    review: Annotated[Path, typer.Option(help="The review's text.")],
+    source: Annotated[str, typer.Option(help="The source's slug.")] = "zhang-2023",
+) -> None:
+    """Print the places of a review's text: their addresses, hashes and counts of figures."""
+    from kg.places import as_yaml, read_review
+
+    print(as_yaml(read_review(review), source), end="")
+
+
+@app.command(epilog="Example: lenkg serve --port 8080")
+def serve(
+    host: Annotated[str, typer.Option(help="The address to listen on.", envvar="LENKG_HOST")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="The port.", envvar="PORT", min=1, max=65535)] = 8000,
+    seconds: Annotated[
+        float, typer.Option(help="The longest a query may run.", envvar="LENKG_SECONDS", min=0.1)
+    ] = 10.0,
+) -> None:
+    """Serve the graph over HTTP until interrupted."""
+    from api.app import run
+
+    run(host, port, seconds)
+
+
+def main() -> None:
+    """Run the command line; an error of ours becomes a sentence and an exit code."""
+    if "ask" in sys.argv[1:2]:
+        _register_questions()
+    try:
+        app()
+    except FaultsError as error:
+        _say(str(error))
+        _say(f"{len(error.faults)} fault{'' if len(error.faults) == 1 else 's'}")
+        sys.exit(1)
+    except USAGE as error:
+        _say(f"lenkg: {error}")
+        sys.exit(2)
+    except LenkgError as error:
+        _say(f"lenkg: {error}")
+        sys.exit(1)
+    except BrokenPipeError:
+        sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

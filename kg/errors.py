@@ -1,0 +1,93 @@
+"""What can go wrong, as a tree.
+
+LenkgError              every error that has a sentence for the user
+├── FaultsError         curated data are wrong: a list of faults, each with file and line
+├── SourceError         the text of a source is not what it should be
+├── SnapshotError       there is no built graph, or it cannot be opened
+├── QuestionError       a question file is not well formed
+├── UnknownNameError    a name is not known; carries the nearest known ones
+├── ParameterError      a value does not fit its parameter
+├── QueryError          a SPARQL query is wrong; carries line and column where known
+├── RefusedError        a query asks for something that is not offered
+└── LimitError          a query was ended because it reached a limit, or there was no room for it
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class LenkgError(Exception):
+    """An error whose text is a sentence for the user."""
+
+
+@dataclass(frozen=True, order=True)
+class Fault:
+    """One mistake in curated data: where it stands (file:line) and what to do about it."""
+
+    place: str
+    message: str
+
+    def __str__(self) -> str:
+        """The fault as one line, as compilers print it."""
+        return f"{self.place}: {self.message}"
+
+
+class FaultsError(LenkgError):
+    """Curated data are wrong; `faults` lists every mistake that was found."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        self.faults = sorted(set(faults), key=lambda fault: _place_key(fault.place))
+        super().__init__("\n".join(map(str, self.faults)))
+
+
+def _place_key(place: str) -> tuple[str, int]:
+    file, _, line = place.rpartition(":")
+    return (file, int(line)) if line.isdigit() else (place, 0)
+
+
+class SourceError(LenkgError):
+    """The text of a source is cut, of another edition, or another document."""
+
+
+class SnapshotError(LenkgError):
+    """There is no built graph, or it cannot be opened."""
+
+
+class QuestionError(LenkgError):
+    """A question file is not well formed."""
+
+
+class UnknownNameError(LenkgError):
+    """A name is not known; `nearest` lists known names that look like it."""
+
+    def __init__(self, message: str, nearest: Sequence[str] = ()) -> None:
+        self.nearest = list(nearest)
+        hint = f"; did you mean {', '.join(self.nearest)}?" if nearest else ""
+        super().__init__(message + hint)
+
+
+class ParameterError(LenkgError):
+    """A value does not fit its parameter; `parameter` is the parameter's name."""
+
+    def __init__(self, parameter: str, message: str) -> None:
+        self.parameter = parameter
+        super().__init__(f"{parameter}: {message}")
+
+
+class QueryError(LenkgError):
+    """A SPARQL query is wrong; `line` and `column` count from 1 where they are known."""
+
+    def __init__(self, message: str, line: int | None = None, column: int | None = None) -> None:
+        self.line = line
+        self.column = column
+        super().__init__(message)
+
+
+class RefusedError(LenkgError):
+    """A query asks for an update, a foreign address or another thing that is not offered."""
+
+
+class LimitError(LenkgError):
+    """A query was ended because it reached a limit, or there was no room for it."""

@@ -1,0 +1,252 @@
+"""One .rq file -> a question that can be asked, with typed parameters.
+
+The file is plain SPARQL and runs as it stands in any client. A parameter is a line
+`VALUES ?name { default or UNDEF }`; the header (`#+ ` lines, YAML) gives its type and
+meaning, and the meaning of the answer's columns. A value becomes a serialised RDF term
+that replaces the braces, in one pass over the text; nothing else ever enters it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+
+import pyoxigraph as ox
+import yaml
+
+from kg.errors import ParameterError, QuestionError, UnknownNameError
+from kg.names import Names
+from kg.store import ROOT, Rows, Store, current
+
+QUERIES = ROOT / "queries"
+SLOT = re.compile(r"VALUES\s+\?(\w+)\s*\{([^{}]*)\}")
+XSD = "http://www.w3.org/2001/XMLSchema#"
+TYPES = {
+    "entity": r".+",
+    "string": r"(?s).*",
+    "integer": r"[+-]?[0-9]+",
+    "decimal": r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)",
+    "boolean": r"true|false",
+}
+MOST_CHARACTERS = 1_000
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter of a question: type is entity, string, integer, decimal or boolean.
+
+    An entity has the kind whose names it takes (`measure`, `population` …); `ontology`
+    is the kind of classes. `default` says whether the file gives a value of its own.
+    """
+
+    name: str
+    type: str
+    description: str
+    kind: str | None = None
+    example: str | None = None
+    default: str | None = None
+
+    def term(self, value: str, names: Names) -> str:
+        """The value as a serialised RDF term; ParameterError or UnknownNameError if it cannot be."""
+        if len(value) > MOST_CHARACTERS:
+            raise ParameterError(self.name, f"is longer than {MOST_CHARACTERS} characters")
+        if not re.fullmatch(TYPES[self.type], value):
+            given = " ".join(value.split())[:80]
+            example = f", for example {self.example}" if self.example else ""
+            raise ParameterError(self.name, f"'{given}' is not a {self.type}{example}")
+        if self.type == "entity":
+            try:
+                return str(ox.NamedNode(names.resolve(str(self.kind), value)))
+            except UnknownNameError as error:
+                raise UnknownNameError(f"{self.name}: {error}") from error
+        if any(0xD800 <= ord(c) <= 0xDFFF for c in value):
+            raise ParameterError(self.name, "is not Unicode text")
+        if self.type == "string":
+            return str(ox.Literal(value))
+        return str(ox.Literal(value, datatype=ox.NamedNode(XSD + self.type)))
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of an answer: what it means and, for figures, in which unit."""
+
+    name: str
+    meaning: str
+    unit: str | None = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The rows of a question with what is needed to trust and repeat them."""
+
+    question: Question
+    parameters: dict[str, str]
+    rows: Rows
+    version: str
+    query: str
+
+    def __iter__(self) -> Any:
+        """Each row as a mapping from column to value."""
+        return iter(self.rows)
+
+    def __len__(self) -> int:
+        """The number of rows."""
+        return len(self.rows.rows)
+
+    def document(self) -> dict[str, Any]:
+        """The answer as plain data, ready for JSON."""
+        return {
+            "question": self.question.name,
+            "summary": self.question.summary,
+            "parameters": self.parameters,
+            "columns": [
+                {k: v for k, v in vars(c).items() if v is not None} for c in self.question.columns
+            ],
+            "rows": list(self.rows),
+            "count": len(self),
+            "complete": True,
+            "version": self.version,
+            "query": self.query,
+        }
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question file: its name, its SPARQL text, and what its header says."""
+
+    name: str
+    text: str
+    summary: str
+    description: str
+    persona: str
+    tags: list[str]
+    parameters: list[Parameter]
+    columns: list[Column]
+    path: Path = field(compare=False, default=QUERIES)
+
+    def bound(self, values: Mapping[str, str | Iterable[str]], names: Names) -> str:
+        """The SPARQL text with the values in place; a parameter left out keeps the file's default.
+
+        Several values for one parameter mean any of them. Raises ParameterError for an
+        unknown parameter or a value of the wrong type, UnknownNameError for an unknown name.
+        """
+        known = {parameter.name: parameter for parameter in self.parameters}
+        terms: dict[str, str] = {}
+        for name, value in values.items():
+            if name not in known:
+                offered = ", ".join(known) or "none"
+                raise ParameterError(name, f"is not a parameter of {self.name}; it has: {offered}")
+            many = [value] if isinstance(value, str) else list(value)
+            if many:
+                terms[name] = " ".join(known[name].term(str(v), names) for v in many)
+        return SLOT.sub(
+            lambda slot: f"VALUES ?{slot[1]} {{ {terms[slot[1]]} }}" if slot[1] in terms else slot[0],
+            self.text,
+        )
+
+
+def load(path: Path) -> Question:
+    """One question file; QuestionError with the file's name where header and text disagree."""
+    text = path.read_text(encoding="utf-8")
+    lines = [line[2:].removeprefix(" ") for line in text.splitlines() if line.startswith("#+")]
+    try:
+        head = yaml.load("\n".join(lines), Loader=yaml.CBaseLoader)  # noqa: S506 (text only)
+        head = head or {}
+        defaults = dict(SLOT.findall(text))
+        parameters = [
+            Parameter(
+                name=name,
+                type=given["type"],
+                description=given["description"],
+                kind=given.get("kind"),
+                example=given.get("example"),
+                default=None if defaults.get(name, "UNDEF").strip() == "UNDEF" else defaults[name].strip(),
+            )
+            for name, given in head.get("params", {}).items()
+        ]
+        question = Question(
+            name=path.stem,
+            text=text,
+            summary=head["summary"],
+            description=head["description"],
+            persona=head["persona"],
+            tags=head["tags"],
+            parameters=parameters,
+            columns=[
+                Column(name, **(given if isinstance(given, dict) else {"meaning": given}))
+                for name, given in head["columns"].items()
+            ],
+            path=path,
+        )
+    except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
+        raise QuestionError(f"{path}: the header is incomplete or not YAML ({error!r})") from error
+    if set(defaults) - {p.name for p in parameters} - set(_constants(text)):
+        extra = ", ".join(sorted(set(defaults) - {p.name for p in parameters}))
+        raise QuestionError(f"{path}: VALUES ?{extra} is not among the params of the header")
+    for parameter in parameters:
+        if parameter.name not in defaults:
+            raise QuestionError(f"{path}: param {parameter.name} has no line VALUES ?{parameter.name}")
+        if parameter.type not in TYPES or (parameter.type == "entity") != bool(parameter.kind):
+            raise QuestionError(f"{path}: param {parameter.name} needs a known type, an entity a kind")
+    return question
+
+
+def _constants(text: str) -> list[str]:
+    """Variables whose VALUES line is marked as part of the question: `# fixed` behind it."""
+    return [m[1] for line in text.splitlines() if "# fixed" in line and (m := SLOT.search(line))]
+
+
+@cache
+def questions(folder: Path = QUERIES) -> dict[str, Question]:
+    """All questions by name."""
+    return {path.stem: load(path) for path in sorted(folder.glob("*.rq"))}
+
+
+def question(name: str) -> Question:
+    """The question of this name; UnknownNameError with the nearest ones."""
+    known = questions()
+    if name not in known:
+        import difflib
+
+        near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
+        raise UnknownNameError(f"there is no question '{name[:80]}'", near)
+    return known[name]
+
+
+class Graph:
+    """A built graph that can be asked: the questions, SPARQL, and search by name.
+
+    >>> answer = kg.open().ask("improved-outcome", outcome="mrd-negativity")  # doctest: +SKIP
+    """
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    @cached_property
+    def names(self) -> Names:
+        """All names by which things can be called."""
+        return Names(self.store)
+
+    def ask(self, name: str, /, **values: str | Iterable[str]) -> Answer:
+        """The answer to a question, with its parameters by name.
+
+        Raises UnknownNameError for an unknown question or thing, ParameterError for a
+        parameter that the question does not have or a value that does not fit it.
+        """
+        asked = question(name)
+        text = asked.bound(values, self.names)
+        given = {k: v if isinstance(v, str) else ", ".join(v) for k, v in values.items()}
+        return Answer(asked, given, self.store.rows(text), self.store.snapshot.version, text)
+
+    def sparql(self, text: str) -> Rows:
+        """The solutions of a SELECT; QueryError or RefusedError where it cannot be answered."""
+        return self.store.rows(text)
+
+
+def open_graph(build: Path | None = None) -> Graph:
+    """The graph that was built last; SnapshotError where there is none."""
+    return Graph(Store(current(build) if build else current()))

@@ -1,0 +1,160 @@
+"""The engine behind one small door: a built snapshot, opened read-only in memory.
+
+This is the only module that knows pyoxigraph's store. It imports little, since the
+command line and every query worker start with it.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pyoxigraph as ox
+
+from kg.errors import QueryError, RefusedError, SnapshotError
+from kg.sparql import form
+
+ROOT = Path(__file__).resolve().parents[1]
+BUILD = Path(os.environ.get("LENKG_BUILD", ROOT / "build"))
+
+ROWS = {
+    "application/sparql-results+json": ox.QueryResultsFormat.JSON,
+    "application/sparql-results+xml": ox.QueryResultsFormat.XML,
+    "text/csv": ox.QueryResultsFormat.CSV,
+    "text/tab-separated-values": ox.QueryResultsFormat.TSV,
+}
+TRIPLES = {
+    "text/turtle": ox.RdfFormat.TURTLE,
+    "application/n-triples": ox.RdfFormat.N_TRIPLES,
+    "application/ld+json": ox.RdfFormat.JSON_LD,
+    "application/rdf+xml": ox.RdfFormat.RDF_XML,
+}
+POSITION = re.compile(r"error at (\d+):(\d+)")
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One immutable built graph: a folder named by the hash of its content."""
+
+    path: Path
+
+    @property
+    def version(self) -> str:
+        """The hash that names the snapshot."""
+        return self.path.name
+
+    @property
+    def quads(self) -> Path:
+        """The canonical N-Quads file."""
+        return self.path / "lenkg.nq"
+
+    @cached_property
+    def manifest(self) -> dict[str, Any]:
+        """Version, counts, and the hash of every input."""
+        result: dict[str, Any] = json.loads((self.path / "manifest.json").read_text("utf-8"))
+        return result
+
+
+def current(build: Path = BUILD) -> Snapshot:
+    """The snapshot that was built last; SnapshotError where there is none."""
+    path = (build / "current").resolve()
+    if not (path / "manifest.json").is_file():
+        raise SnapshotError(f"there is no built graph in {build}; run `lenkg build` first")
+    return Snapshot(path)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The solutions of a SELECT: its columns, and rows of values (None where unbound)."""
+
+    columns: list[str]
+    rows: list[list[Any]]
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        """Each row as a mapping from column to value."""
+        return (dict(zip(self.columns, row, strict=True)) for row in self.rows)
+
+
+class Store:
+    """A snapshot that can be queried; its default graph is the union of its named graphs."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self.snapshot = snapshot
+        self._store = ox.Store()
+        try:
+            self._store.bulk_load(path=str(snapshot.quads), format=ox.RdfFormat.N_QUADS)
+        except (OSError, SyntaxError) as error:
+            raise SnapshotError(f"{snapshot.quads} cannot be loaded: {error}") from error
+        self.graphs = frozenset(g.value for g in self._store.named_graphs())
+
+    def query(self, text: str, media_type: str | None = None) -> tuple[str, bytes]:
+        """The answer to a SPARQL query as (media type, bytes).
+
+        A SELECT or ASK is answered in one of ROWS (JSON by default), a CONSTRUCT or
+        DESCRIBE in one of TRIPLES (Turtle by default). Raises QueryError for a query
+        that is wrong, RefusedError for one that is not offered here.
+        """
+        formats: dict[str, Any] = ROWS if form(text, self.graphs) in ("SELECT", "ASK") else TRIPLES
+        chosen = media_type or next(iter(formats))
+        if chosen not in formats:
+            raise RefusedError(f"{chosen} does not fit this form of query; use {', '.join(formats)}")
+        try:
+            result = self._store.query(text, use_default_graph_as_union=True)
+            if isinstance(result, ox.QueryBoolean) and formats[chosen] in (
+                ox.QueryResultsFormat.CSV,
+                ox.QueryResultsFormat.TSV,
+            ):
+                return chosen, b"true\n" if result else b"false\n"
+            return chosen, result.serialize(format=formats[chosen])  # type: ignore[return-value]
+        except SyntaxError as error:
+            position = POSITION.search(str(error))
+            line, column = (int(position[1]), int(position[2])) if position else (None, None)
+            raise QueryError(f"the query is not SPARQL: {error}", line, column) from error
+        except (ValueError, RuntimeError) as error:
+            raise QueryError(f"the query cannot be answered: {error}") from error
+
+    def rows(self, text: str) -> Rows:
+        """The solutions of a SELECT as Python values: numbers for numbers, text for the rest."""
+        return rows_of(self.query(text)[1])
+
+
+def rows_of(payload: bytes) -> Rows:
+    """SPARQL results in JSON -> Rows (W3C SPARQL 1.1 Query Results JSON Format)."""
+    document = json.loads(payload)
+    columns = document["head"]["vars"]
+    return Rows(
+        columns,
+        [
+            [_value(binding[name]) if name in binding else None for name in columns]
+            for binding in document["results"]["bindings"]
+        ],
+    )
+
+
+def _value(term: dict[str, str]) -> Any:
+    datatype = term.get("datatype", "").rpartition("#")[2]
+    if datatype == "integer":
+        return int(term["value"])
+    if datatype in ("decimal", "double", "float"):
+        number = float(term["value"])
+        return int(number) if number.is_integer() else number
+    if datatype == "boolean":
+        return term["value"] == "true"
+    return term["value"]
+
+
+def as_csv(rows: Rows, delimiter: str = ",") -> str:
+    """Rows as CSV (RFC 4180) or, with a tab as delimiter, as tab-separated text."""
+    out = io.StringIO()
+    writer = csv.writer(out, delimiter=delimiter, lineterminator="\n")
+    writer.writerow(rows.columns)
+    writer.writerows(["" if v is None else v for v in row] for row in rows.rows)
+    return out.getvalue()
