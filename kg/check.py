@@ -11,7 +11,7 @@ from pathlib import Path
 import pyoxigraph as ox
 
 from kg.errors import Fault, FaultsError
-from kg.read import Facts
+from kg.read import Facts, records_of
 from kg.terms import BASE, ONTOLOGY, nearest, prefixes, terms
 
 
@@ -34,7 +34,7 @@ def check(facts: Facts) -> None:
 def _broken_rules(facts: Facts) -> list[Fault]:
     store = ox.Store()
     store.extend([*terms().quads, *facts.quads])
-    known = [name for name in {q.subject.value for q in facts.quads} if name.startswith(BASE)]
+    known = records_of(facts.quads)
     faults = []
     for path in rules("checks"):
         rows = store.query(

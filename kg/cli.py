@@ -29,7 +29,7 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    help="LenKG: what a review says about lenalidomide in multiple myeloma, as a graph to question.",
+    help="LenKG: what a review says about lenalidomide in myeloma, as a graph to question.",
     epilog="Example: lenkg ask improved-outcome --outcome mrd-negativity "
     "--population transplant-eligible-ndmm",
 )
@@ -70,22 +70,44 @@ def _progress() -> Iterator[Callable[[str], None]]:
 
 
 def _print_table(rows: Rows, hidden: frozenset[str] = frozenset()) -> None:
-    """A table that fits the terminal; columns that are empty throughout are left out."""
+    """A table that fits the terminal.
+
+    Columns that are empty throughout are left out; long texts stand below the table, by
+    the number of their row.
+    """
+    from rich import box
     from rich.console import Console
     from rich.table import Table
 
+    console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
     shown = [
         i
         for i, name in enumerate(rows.columns)
         if name not in hidden and any(row[i] is not None for row in rows.rows)
     ]
-    table = Table(show_lines=len(shown) > 4)
-    for i in shown:
-        figures = all(isinstance(row[i], int | float | None) for row in rows.rows)
-        table.add_column(rows.columns[i], overflow="fold", justify="right" if figures else "left")
-    for row in rows.rows:
-        table.add_row(*("" if row[i] is None else str(row[i]) for i in shown))
-    Console(width=None if sys.stdout.isatty() else 160).print(table)
+    heads = [rows.columns[i] for i in shown]
+    if hidden:
+        heads = [head.removesuffix("Name") for head in heads]
+    cells = [["" if row[i] is None else str(row[i]) for i in shown] for row in rows.rows]
+    widths = [max(map(len, column)) for column in zip(heads, *cells, strict=True)]
+    short = set(range(len(shown)))
+    while len(short) > 1 and sum(widths[k] + 3 for k in short) > console.width - 4:
+        short.remove(max(short, key=lambda k: widths[k]))
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    if below := [k for k in range(len(shown)) if k not in short]:
+        table.add_column("#", justify="right")
+    for k in sorted(short):
+        figures = all(isinstance(row[shown[k]], int | float | None) for row in rows.rows)
+        table.add_column(heads[k], overflow="fold", justify="right" if figures else "left")
+    for number, row in enumerate(cells, 1):
+        table.add_row(*([str(number)] if below else []), *(row[k] for k in sorted(short)))
+    console.print(table)
+    for number, row in enumerate(cells, 1):
+        notes = [f"{heads[k]}: {row[k]}" for k in below if row[k]]
+        if notes:
+            console.print(
+                f"[{number}] " + f"\n{' ' * (len(str(number)) + 3)}".join(notes), markup=False
+            )
 
 
 def _print(rows: Rows, format_: Format, document: dict[str, Any], hidden: frozenset[str]) -> None:
@@ -98,8 +120,9 @@ def _print(rows: Rows, format_: Format, document: dict[str, Any], hidden: frozen
 
 
 def _addresses(columns: list[str]) -> frozenset[str]:
-    """Columns of addresses whose names stand in a column beside them: `regimen`, `regimenName`."""
-    return frozenset(name for name in columns if f"{name}Name" in columns)
+    """Columns of addresses, which a table leaves out; their names stand beside them."""
+    named = {name for name in columns if f"{name}Name" in columns}
+    return frozenset(named | {"step", "firstStep", "record", "place"} & set(columns))
 
 
 def _option(parameter: Any) -> Argument:
@@ -135,7 +158,9 @@ def _command(question: Question) -> Callable[..., None]:
     command.__signature__ = Signature(  # type: ignore[attr-defined]
         [
             *arguments,
-            Argument("format_", Argument.KEYWORD_ONLY, default=Format.table, annotation=FormatOption),
+            Argument(
+                "format_", Argument.KEYWORD_ONLY, default=Format.table, annotation=FormatOption
+            ),
         ]
     )
     return command
@@ -144,10 +169,13 @@ def _command(question: Question) -> Callable[..., None]:
 def _register_questions() -> None:
     for question in questions().values():
         columns = "".join(
-            f"\n\n  {c.name}: {c.meaning}{f' ({c.unit})' if c.unit else ''}" for c in question.columns
+            f"\n\n  {c.name}: {c.meaning}{f' ({c.unit})' if c.unit else ''}"
+            for c in question.columns
         )
         example = " ".join(
-            f"--{p.name} {p.example}" for p in question.parameters if p.example and " " not in p.example
+            f"--{p.name} {p.example}"
+            for p in question.parameters
+            if p.example and " " not in p.example
         )
         ask_app.command(
             question.name,
@@ -173,7 +201,9 @@ def check() -> None:
 
 @app.command(epilog="Example: lenkg build --again")
 def build(
-    out: Annotated[Path, typer.Option(help="The folder of the snapshots.", envvar="LENKG_BUILD")] = BUILD,
+    out: Annotated[
+        Path, typer.Option(help="The folder of the snapshots.", envvar="LENKG_BUILD")
+    ] = BUILD,
     again: Annotated[bool, typer.Option("--again", help="Build even if nothing changed.")] = False,
 ) -> None:
     """Build the graph from the ontology and the facts: check everything, then write a snapshot."""
@@ -184,9 +214,16 @@ def build(
     print(f"snapshot {snapshot.version}: {snapshot.manifest['quads']} quads in {snapshot.path}")
 
 
-@app.command(epilog="Example: lenkg query 'SELECT ?drug WHERE { ?regimen lenkg:hasDrug ?drug } LIMIT 5'")
+@app.command(
+    epilog="Example: lenkg query 'SELECT ?drug WHERE { ?regimen lenkg:hasDrug ?drug } LIMIT 5'"
+)
 def query(
-    text: Annotated[str, typer.Argument(metavar="SPARQL", help="The query, a file with it, or - for standard input.")],
+    text: Annotated[
+        str,
+        typer.Argument(
+            metavar="SPARQL", help="The query, a file with it, or - for standard input."
+        ),
+    ],
     format_: FormatOption = Format.table,
 ) -> None:
     """Run a SPARQL query. LenKG's prefixes are known; a CONSTRUCT or DESCRIBE prints Turtle."""
@@ -214,7 +251,9 @@ def query(
 @app.command(epilog="Example: lenkg search RVd")
 def search(
     text: Annotated[str, typer.Argument(help="A name, a part of one, or something like it.")],
-    kind: Annotated[list[str] | None, typer.Option(help="Only this kind: drug, regimen, study …")] = None,
+    kind: Annotated[
+        list[str] | None, typer.Option(help="Only this kind: drug, regimen, study …")
+    ] = None,
     format_: FormatOption = Format.table,
 ) -> None:
     """Find things and questions by their names and synonyms; slips of the pen are forgiven."""
@@ -238,7 +277,9 @@ def search(
 @app.command(epilog="Example: lenkg export --to out --format turtle --format json-ld")
 def export(
     to: Annotated[Path, typer.Option(help="The folder to write into.")],
-    format_: Annotated[list[str] | None, typer.Option("--format", help="turtle, n-quads or json-ld.")] = None,
+    format_: Annotated[
+        list[str] | None, typer.Option("--format", help="turtle, n-quads or json-ld.")
+    ] = None,
 ) -> None:
     """Write the whole graph to files: Turtle unless other formats are named."""
     from kg.export import export as export_snapshot
@@ -247,7 +288,9 @@ def export(
         print(path)
 
 
-@app.command(epilog="Example: lenkg places --review zhang-2023.txt > kg/facts/zhang-2023/places.yaml")
+@app.command(
+    epilog="Example: lenkg places --review zhang-2023.txt > kg/facts/zhang-2023/places.yaml"
+)
 def places(
     review: Annotated[Path, typer.Option(help="The review's text.")],
     source: Annotated[str, typer.Option(help="The source's slug.")] = "zhang-2023",
@@ -260,8 +303,12 @@ def places(
 
 @app.command(epilog="Example: lenkg serve --port 8080")
 def serve(
-    host: Annotated[str, typer.Option(help="The address to listen on.", envvar="LENKG_HOST")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="The port.", envvar="PORT", min=1, max=65535)] = 8000,
+    host: Annotated[
+        str, typer.Option(help="The address to listen on.", envvar="LENKG_HOST")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(help="The port; 0 takes any free one.", envvar="PORT", min=0, max=65535)
+    ] = 8000,
     seconds: Annotated[
         float, typer.Option(help="The longest a query may run.", envvar="LENKG_SECONDS", min=0.1)
     ] = 10.0,

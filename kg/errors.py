@@ -69,10 +69,11 @@ class UnknownNameError(LenkgError):
 
 
 class ParameterError(LenkgError):
-    """A value does not fit its parameter; `parameter` is the parameter's name."""
+    """A value does not fit its parameter; `nearest` lists known names that look like it."""
 
-    def __init__(self, parameter: str, message: str) -> None:
+    def __init__(self, parameter: str, message: str, nearest: Sequence[str] = ()) -> None:
         self.parameter = parameter
+        self.nearest = list(nearest)
         super().__init__(f"{parameter}: {message}")
 
 

@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from kg.errors import UnknownNameError
-from kg.store import Store
+from kg.store import Rows
+from kg.terms import BASE
 
-BASE = "https://w3id.org/lenkg/"
 NAMES = """
 PREFIX lenkg: <https://w3id.org/lenkg/ontology/>
 PREFIX rdfs: <http://www.w3.org/2000/01/rdf-schema#>
@@ -38,10 +38,10 @@ class Named:
 
 
 class Names:
-    """All names of a store, by kind."""
+    """All names of a graph, by kind, from the rows of NAMES."""
 
-    def __init__(self, store: Store) -> None:
-        rows = list(store.rows(NAMES))
+    def __init__(self, names: Rows) -> None:
+        rows = list(names)
         labels = {r["thing"]: r["name"] for r in rows if r["property"].endswith("#label")}
         self.entries: list[Named] = []
         for row in rows:
@@ -59,17 +59,24 @@ class Names:
         """The address of the thing of this kind that goes by `name`.
 
         A name is an address, a slug, a label, a synonym or a registry number, in any
-        case and with hyphens or without. Raises UnknownNameError with the nearest names.
+        case and with hyphens or without. `kind` may list several kinds, joined by `|`; the
+        first that knows the name wins. Raises UnknownNameError with the nearest names.
         """
-        own = self._by_kind.get(kind, {})
+        kinds = kind.split("|")
         given = name.strip().strip("<>")
-        address = given if given.startswith(BASE) else f"{BASE}{kind}/{given.removeprefix(kind)[1:]}"
-        if given.startswith((BASE, f"{kind}/", f"{kind}:")) and address in own.values():
-            return address
-        if (found := own.get(folded(given))) is not None:
-            return found
-        shown = " ".join(given.split())[:80]
-        raise UnknownNameError(f"no {kind.replace('-', ' ')} is called '{shown}'", self._near(own, given))
+        known = [self._by_kind.get(one, {}) for one in kinds]
+        for one, own in zip(kinds, known, strict=True):
+            slug = (
+                given.removeprefix(f"{BASE}{one}/").removeprefix(f"{one}/").removeprefix(f"{one}:")
+            )
+            if slug != given and f"{BASE}{one}/{slug}" in own.values():
+                return f"{BASE}{one}/{slug}"
+        for own in known:
+            if (found := own.get(folded(given))) is not None:
+                return found
+        shown, what = " ".join(given.split())[:80], " or ".join(kinds).replace("-", " ")
+        everything = {folded_: iri for own in known for folded_, iri in own.items()}
+        raise UnknownNameError(f"no {what} is called '{shown}'", self._near(everything, given))
 
     @staticmethod
     def _near(own: dict[str, str], given: str) -> list[str]:

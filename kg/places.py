@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from kg.errors import SourceError
@@ -95,6 +95,8 @@ def _sentences(address: str, label: str, paragraph: str) -> Iterator[Passage]:
 
 
 def _table(lines: list[str]) -> Iterator[Passage]:
+    if not lines:
+        raise SourceError("Table I was not found in the text")
     yield Passage("t1", "Table", None, "Table I", lines[0])
     row = 0
     for line in lines[1:]:
@@ -145,9 +147,7 @@ def _references(blocks: list[str]) -> Iterator[Passage]:
             if printed and int(printed[1]) != number:
                 raise SourceError(f"reference {printed[1]} stands where {number} is expected")
             entry = re.sub(r"^(- |\d+\. )", "", line)
-            yield Passage(
-                f"ref{number}", "BibliographyEntry", "refs", f"reference {number}", entry
-            )
+            yield Passage(f"ref{number}", "BibliographyEntry", "refs", f"reference {number}", entry)
 
 
 def _front(blocks: list[str]) -> Iterator[Passage]:
@@ -167,61 +167,83 @@ def passages(text: str) -> list[Passage]:
     body, found_references, references = rest.partition("\nReferences\n")
     if not found or not found_references:
         raise SourceError("the text has no abstract or no reference list: not this review, or cut")
-    result = list(_front(_blocks(head)))
-    result.append(Passage("s0", "Section", None, "abstract", ""))
-    main: list[str] = []
+    parts = _parts(body)
+    entries, _, licence = references.partition("\nCopyright ")
+    result = [
+        *_front(_blocks(head)),
+        *parts.front,
+        *_sections(parts.running),
+        *_table(parts.table),
+        Passage("fig1", "FigureLegend", None, "Figure 1, legend", parts.legend),
+        *_references(_blocks(entries)),
+        Passage("front-licence", "FrontMatter", None, "licence", "Copyright " + licence),
+    ]
+    missing = {f"s{n}.{len(names)}" for n, names in RUN_IN.items()} - {p.address for p in result}
+    if missing:
+        raise SourceError(f"sections {', '.join(sorted(missing))} were not found in the text")
+    return result
+
+
+@dataclass
+class _Parts:
+    """The body of the review, sorted; the running text has one item a paragraph."""
+
+    running: list[str] = field(default_factory=list)
+    table: list[str] = field(default_factory=list)
+    legend: str = ""
+    front: list[Passage] = field(default_factory=list)
+
+
+def _parts(body: str) -> _Parts:
+    parts = _Parts()
     for block in _blocks(body):
-        lines = block.splitlines()
-        if lines[0].startswith("Table I. "):
-            if lines[0] == "Table I. Continued.":
-                table += lines
-            else:
-                table = [lines[0]]
-        elif "\t" in block or block.startswith("^a"):
-            table += lines
+        if block.startswith("Table I. ") or "\t" in block or block.startswith("^a"):
+            parts.table += block.splitlines()
         elif block.startswith("Figure 1. "):
-            legend = block
+            parts.legend = block
         elif block.startswith("Correspondence to: "):
-            result.append(
+            parts.front.append(
                 Passage("front-correspondence", "FrontMatter", None, "correspondence", block)
             )
         elif block.startswith("Key words: "):
-            result.append(Passage("front-keywords", "FrontMatter", None, "key words", block))
+            parts.front.append(Passage("front-keywords", "FrontMatter", None, "key words", block))
         elif block == "Contents" or block.startswith("1. Introduction\n"):
             continue
-        elif main and not re.search(r"[.?!:]$", main[-1]) and not _is_heading(main[-1]):
-            main[-1] += " " + " ".join(lines)
+        elif (
+            parts.running
+            and not re.search(r"[.?!:]$", parts.running[-1])
+            and not _is_heading(parts.running[-1])
+        ):
+            # A page break or a figure stands in the middle of a paragraph.
+            parts.running[-1] += " " + " ".join(block.splitlines())
         else:
-            main.append(" ".join(lines))
+            parts.running.append(" ".join(block.splitlines()))
+    return parts
+
+
+def _sections(running: list[str]) -> Iterator[Passage]:
     section, label, subsection, paragraph = "s0", "abstract", 0, 0
-    for block in main:
+    yield Passage(section, "Section", None, label, "")
+    for block in running:
         heading = re.fullmatch(r"(\d)\. (\w[\w ]+)", block)
         if heading or block in BACK_MATTER:
             section = f"s{heading[1]}" if heading else BACK_MATTER[block]
             label = f"section {heading[1]}" if heading else BACK_MATTER[block]
             subsection = paragraph = 0
-            result.append(Passage(section, "Section", None, label, block))
+            yield Passage(section, "Section", None, label, block)
             continue
         number = section.removeprefix("s").split(".")[0]
         runs_in = RUN_IN.get(number, ())
+        words = block
         if subsection < len(runs_in) and block.startswith(runs_in[subsection]):
             subsection += 1
             paragraph = 0
-            title, _, block = block.partition(". ")
+            title, _, words = block.partition(". ")
             label = f"section {number}.{subsection}"
             section = f"s{number}.{subsection}"
-            result.append(Passage(section, "Section", f"s{number}", label, title))
+            yield Passage(section, "Section", f"s{number}", label, title)
         paragraph += 1
-        result += _sentences(f"{section}-p{paragraph}", f"{label}, paragraph {paragraph}", block)
-    result += _table(table)
-    result.append(Passage("fig1", "FigureLegend", None, "Figure 1, legend", legend))
-    entries, _, licence = references.partition("\nCopyright ")
-    result += _references(_blocks(entries))
-    result.append(Passage("front-licence", "FrontMatter", None, "licence", "Copyright " + licence))
-    missing = {f"s{n}.{len(names)}" for n, names in RUN_IN.items()} - {p.address for p in result}
-    if missing:
-        raise SourceError(f"sections {', '.join(sorted(missing))} were not found in the text")
-    return result
+        yield from _sentences(f"{section}-p{paragraph}", f"{label}, paragraph {paragraph}", words)
 
 
 def _is_heading(block: str) -> bool:

@@ -8,6 +8,7 @@ that replaces the braces, in one pass over the text; nothing else ever enters it
 
 from __future__ import annotations
 
+import keyword
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -19,12 +20,11 @@ import pyoxigraph as ox
 import yaml
 
 from kg.errors import ParameterError, QuestionError, UnknownNameError
-from kg.names import Names
-from kg.store import ROOT, Rows, Store, current
+from kg.names import NAMES, Names
+from kg.store import Engine, Rows, Store, current, rows_of
+from kg.terms import QUERIES, XSD, nearest
 
-QUERIES = ROOT / "queries"
 SLOT = re.compile(r"VALUES\s+\?(\w+)\s*\{([^{}]*)\}")
-XSD = "http://www.w3.org/2001/XMLSchema#"
 TYPES = {
     "entity": r".+",
     "string": r"(?s).*",
@@ -51,7 +51,7 @@ class Parameter:
     default: str | None = None
 
     def term(self, value: str, names: Names) -> str:
-        """The value as a serialised RDF term; ParameterError or UnknownNameError if it cannot be."""
+        """The value as a serialised RDF term; ParameterError where it does not fit."""
         if len(value) > MOST_CHARACTERS:
             raise ParameterError(self.name, f"is longer than {MOST_CHARACTERS} characters")
         if not re.fullmatch(TYPES[self.type], value):
@@ -62,7 +62,7 @@ class Parameter:
             try:
                 return str(ox.NamedNode(names.resolve(str(self.kind), value)))
             except UnknownNameError as error:
-                raise UnknownNameError(f"{self.name}: {error}") from error
+                raise ParameterError(self.name, str(error), error.nearest) from error
         if any(0xD800 <= ord(c) <= 0xDFFF for c in value):
             raise ParameterError(self.name, "is not Unicode text")
         if self.type == "string":
@@ -132,7 +132,7 @@ class Question:
         """The SPARQL text with the values in place; a parameter left out keeps the file's default.
 
         Several values for one parameter mean any of them. Raises ParameterError for an
-        unknown parameter or a value of the wrong type, UnknownNameError for an unknown name.
+        unknown parameter, a value of the wrong type, and a name that is not known.
         """
         known = {parameter.name: parameter for parameter in self.parameters}
         terms: dict[str, str] = {}
@@ -144,7 +144,9 @@ class Question:
             if many:
                 terms[name] = " ".join(known[name].term(str(v), names) for v in many)
         return SLOT.sub(
-            lambda slot: f"VALUES ?{slot[1]} {{ {terms[slot[1]]} }}" if slot[1] in terms else slot[0],
+            lambda slot: (
+                f"VALUES ?{slot[1]} {{ {terms[slot[1]]} }}" if slot[1] in terms else slot[0]
+            ),
             self.text,
         )
 
@@ -164,7 +166,9 @@ def load(path: Path) -> Question:
                 description=given["description"],
                 kind=given.get("kind"),
                 example=given.get("example"),
-                default=None if defaults.get(name, "UNDEF").strip() == "UNDEF" else defaults[name].strip(),
+                default=None
+                if defaults.get(name, "UNDEF").strip() == "UNDEF"
+                else defaults[name].strip(),
             )
             for name, given in head.get("params", {}).items()
         ]
@@ -184,20 +188,21 @@ def load(path: Path) -> Question:
         )
     except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
         raise QuestionError(f"{path}: the header is incomplete or not YAML ({error!r})") from error
-    if set(defaults) - {p.name for p in parameters} - set(_constants(text)):
+    if set(defaults) - {p.name for p in parameters}:
         extra = ", ".join(sorted(set(defaults) - {p.name for p in parameters}))
         raise QuestionError(f"{path}: VALUES ?{extra} is not among the params of the header")
     for parameter in parameters:
+        if not parameter.name.isidentifier() or keyword.iskeyword(parameter.name):
+            raise QuestionError(f"{path}: param {parameter.name} is not a name that Python takes")
         if parameter.name not in defaults:
-            raise QuestionError(f"{path}: param {parameter.name} has no line VALUES ?{parameter.name}")
+            raise QuestionError(
+                f"{path}: param {parameter.name} has no line VALUES ?{parameter.name}"
+            )
         if parameter.type not in TYPES or (parameter.type == "entity") != bool(parameter.kind):
-            raise QuestionError(f"{path}: param {parameter.name} needs a known type, an entity a kind")
+            raise QuestionError(
+                f"{path}: param {parameter.name} needs a known type, an entity a kind"
+            )
     return question
-
-
-def _constants(text: str) -> list[str]:
-    """Variables whose VALUES line is marked as part of the question: `# fixed` behind it."""
-    return [m[1] for line in text.splitlines() if "# fixed" in line and (m := SLOT.search(line))]
 
 
 @cache
@@ -210,10 +215,7 @@ def question(name: str) -> Question:
     """The question of this name; UnknownNameError with the nearest ones."""
     known = questions()
     if name not in known:
-        import difflib
-
-        near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
-        raise UnknownNameError(f"there is no question '{name[:80]}'", near)
+        raise UnknownNameError(f"there is no question '{name[:80]}'", nearest(name[:80], known))
     return known[name]
 
 
@@ -223,28 +225,28 @@ class Graph:
     >>> answer = kg.open().ask("improved-outcome", outcome="mrd-negativity")  # doctest: +SKIP
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Engine) -> None:
         self.store = store
 
     @cached_property
     def names(self) -> Names:
         """All names by which things can be called."""
-        return Names(self.store)
+        return Names(self.rows(NAMES))
+
+    def rows(self, text: str) -> Rows:
+        """The solutions of a SELECT; QueryError or RefusedError where it cannot be answered."""
+        return rows_of(self.store.query(text)[1])
 
     def ask(self, name: str, /, **values: str | Iterable[str]) -> Answer:
         """The answer to a question, with its parameters by name.
 
-        Raises UnknownNameError for an unknown question or thing, ParameterError for a
-        parameter that the question does not have or a value that does not fit it.
+        Raises UnknownNameError for an unknown question, ParameterError for a parameter that
+        the question does not have or a value that does not fit it.
         """
         asked = question(name)
         text = asked.bound(values, self.names)
         given = {k: v if isinstance(v, str) else ", ".join(v) for k, v in values.items()}
-        return Answer(asked, given, self.store.rows(text), self.store.snapshot.version, text)
-
-    def sparql(self, text: str) -> Rows:
-        """The solutions of a SELECT; QueryError or RefusedError where it cannot be answered."""
-        return self.store.rows(text)
+        return Answer(asked, given, self.rows(text), self.store.snapshot.version, text)
 
 
 def open_graph(build: Path | None = None) -> Graph:

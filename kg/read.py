@@ -123,7 +123,7 @@ class _Reader:
         if address is None:
             return {}
         me = BASE + address
-        if me in {k[0] for k in ((me,),) if k in self.lines}:
+        if (me,) in self.lines:
             self.fault(node, f"{address} is described a second time; first in {self.lines[(me,)]}")
         self.lines[(me,)] = self.where(node)
         kind = address.partition("/")[0]
@@ -152,7 +152,9 @@ class _Reader:
         if (given := keys.get("id")) is not None:
             match = ADDRESS.fullmatch(str(given.value))
             if not match:
-                self.fault(given, f"'{given.value}' is not an address; write kind/slug in lower case")
+                self.fault(
+                    given, f"'{given.value}' is not an address; write kind/slug in lower case"
+                )
                 return None
             if match[1] not in self.terms.classes:
                 hint = nearest(match[1], self.terms.classes)
@@ -183,23 +185,23 @@ class _Reader:
             if not node.value:
                 self.fault(node, f"'{word.key}' has an empty list; leave the key out")
             return [item for part in node.value for item in self.values(part, word, subject)]
-        if isinstance(node, yaml.MappingNode):
-            if not word.link:
-                self.fault(node, f"'{word.key}' takes a text or number, not a record")
-                return []
+        if isinstance(node, yaml.MappingNode) and word.link:
             return [self.record(node, subject, word)]
         text = str(node.value)
-        if not text.strip():
-            self.fault(node, f"'{word.key}' is empty; leave the key out")
+        problem, target = self.scalar(node, text, word)
+        if problem:
+            self.fault(node, problem)
             return []
-        target = text
-        if word.link:
-            problem, target = self.link(text, word)
-            if problem:
-                self.fault(node, problem)
-                return []
         self.lines[(subject, word.property, target)] = self.where(node)
         return [text]
+
+    def scalar(self, node: yaml.Node, text: str, word: Word) -> tuple[str | None, str]:
+        """What is wrong with a value, if anything, and the term or text it stands for."""
+        if isinstance(node, yaml.MappingNode):
+            return f"'{word.key}' takes a text or number, not a record", text
+        if not text.strip():
+            return f"'{word.key}' is empty; leave the key out", text
+        return self.link(text, word) if word.link else (None, text)
 
     def link(self, text: str, word: Word) -> tuple[str | None, str]:
         """What is wrong with a link, if anything, and the address it stands for."""

@@ -15,14 +15,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pyoxigraph as ox
 
 from kg.errors import QueryError, RefusedError, SnapshotError
 from kg.sparql import form
+from kg.terms import ROOT, prefixes
 
-ROOT = Path(__file__).resolve().parents[1]
 BUILD = Path(os.environ.get("LENKG_BUILD", ROOT / "build"))
 
 ROWS = {
@@ -38,6 +38,11 @@ TRIPLES = {
     "application/rdf+xml": ox.RdfFormat.RDF_XML,
 }
 POSITION = re.compile(r"error at (\d+):(\d+)")
+
+
+def formats_for(form_: str) -> dict[str, Any]:
+    """The media types in which a query of this form can be answered; the first is the default."""
+    return ROWS if form_ in ("SELECT", "ASK") else TRIPLES
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,11 @@ class Snapshot:
         result: dict[str, Any] = json.loads((self.path / "manifest.json").read_text("utf-8"))
         return result
 
+    @property
+    def graphs(self) -> frozenset[str]:
+        """The addresses of its named graphs."""
+        return frozenset(self.manifest["graphs"])
+
 
 def current(build: Path = BUILD) -> Snapshot:
     """The snapshot that was built last; SnapshotError where there is none."""
@@ -83,6 +93,16 @@ class Rows:
         return (dict(zip(self.columns, row, strict=True)) for row in self.rows)
 
 
+class Engine(Protocol):
+    """What answers queries on a snapshot: a Store here, or a pool of processes that hold one."""
+
+    snapshot: Snapshot
+
+    def query(self, text: str, media_type: str | None = None) -> tuple[str, bytes]:
+        """The answer to a SPARQL query as (media type, bytes); see Store.query."""
+        ...
+
+
 class Store:
     """A snapshot that can be queried; its default graph is the union of its named graphs."""
 
@@ -93,7 +113,7 @@ class Store:
             self._store.bulk_load(path=str(snapshot.quads), format=ox.RdfFormat.N_QUADS)
         except (OSError, SyntaxError) as error:
             raise SnapshotError(f"{snapshot.quads} cannot be loaded: {error}") from error
-        self.graphs = frozenset(g.value for g in self._store.named_graphs())
+        self.graphs = snapshot.graphs
 
     def query(self, text: str, media_type: str | None = None) -> tuple[str, bytes]:
         """The answer to a SPARQL query as (media type, bytes).
@@ -102,10 +122,12 @@ class Store:
         DESCRIBE in one of TRIPLES (Turtle by default). Raises QueryError for a query
         that is wrong, RefusedError for one that is not offered here.
         """
-        formats: dict[str, Any] = ROWS if form(text, self.graphs) in ("SELECT", "ASK") else TRIPLES
+        formats = formats_for(form(text, self.graphs))
         chosen = media_type or next(iter(formats))
         if chosen not in formats:
-            raise RefusedError(f"{chosen} does not fit this form of query; use {', '.join(formats)}")
+            raise RefusedError(
+                f"{chosen} does not fit this form of query; use {', '.join(formats)}"
+            )
         try:
             result = self._store.query(text, use_default_graph_as_union=True)
             if isinstance(result, ox.QueryBoolean) and formats[chosen] in (
@@ -113,17 +135,18 @@ class Store:
                 ox.QueryResultsFormat.TSV,
             ):
                 return chosen, b"true\n" if result else b"false\n"
-            return chosen, result.serialize(format=formats[chosen])  # type: ignore[return-value]
+            if isinstance(result, ox.QueryTriples):
+                payload = ox.serialize(result, format=formats[chosen], prefixes=prefixes())
+            else:
+                payload = result.serialize(format=formats[chosen])
+            assert payload is not None
+            return chosen, payload
         except SyntaxError as error:
             position = POSITION.search(str(error))
             line, column = (int(position[1]), int(position[2])) if position else (None, None)
             raise QueryError(f"the query is not SPARQL: {error}", line, column) from error
         except (ValueError, RuntimeError) as error:
             raise QueryError(f"the query cannot be answered: {error}") from error
-
-    def rows(self, text: str) -> Rows:
-        """The solutions of a SELECT as Python values: numbers for numbers, text for the rest."""
-        return rows_of(self.query(text)[1])
 
 
 def rows_of(payload: bytes) -> Rows:

@@ -71,7 +71,7 @@ def terms() -> Terms:
     for quad in quads:
         name = quad.predicate.value.removeprefix(VOCABULARY).removeprefix(RDFS)
         if name in pairs and isinstance(quad.subject, ox.NamedNode):
-            pairs[name][quad.subject.value] = quad.object.value  # type: ignore[union-attr]
+            pairs[name][quad.subject.value] = quad.object.value
     return Terms(
         quads=tuple(ox.Quad(q.subject, q.predicate, q.object, graph("ontology")) for q in quads),
         classes={kind: name for name, kind in pairs["kind"].items()},

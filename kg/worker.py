@@ -19,6 +19,7 @@ from typing import BinaryIO
 
 from kg.errors import LenkgError, QueryError
 from kg.store import Snapshot, Store
+from kg.terms import prefixes
 
 MEMORY = 2 << 30  # bytes of address space that a query may use beyond the loaded graph
 
@@ -48,6 +49,7 @@ def main() -> None:
     """Serve the snapshot whose folder is the first argument until standard input ends."""
     requests, answers = sys.stdin.buffer, sys.stdout.buffer
     store = Store(Snapshot(Path(sys.argv[1])))
+    prefixes()  # read while files may still be opened
     _limit()
     _reply(answers, {"type": "ready"})
     while True:

@@ -1,0 +1,116 @@
+"""The application: its routes, its processes, and how it is run."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI, Request, Response
+from fastapi.middleware.cors import CORSMiddleware
+
+from api import problems, questions, resources, sparql
+from api.formats import negotiate
+from api.pages import page
+from api.pool import Pool
+from kg.errors import LenkgError
+from kg.question import Graph
+from kg.resource import served_context
+from kg.store import Snapshot, current
+from kg.terms import ONTOLOGY
+
+HEADLINE = "/questions/improved-outcome?outcome=mrd-negativity&population=transplant-eligible-ndmm"
+
+
+def create_app(snapshot: Snapshot, seconds: float = 10.0) -> FastAPI:
+    """The application on one snapshot; a query may run for `seconds`.
+
+    Questions and resources have a process of their own, so that slow SPARQL queries do
+    not hold them up.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        own, public = Pool(snapshot, 1, seconds), Pool(snapshot, 2, seconds)
+        app.state.graph, app.state.sparql = Graph(own), public
+        yield
+        own.close()
+        public.close()
+
+    app = FastAPI(
+        title="LenKG",
+        summary="Lenalidomide Evidence Knowledge Graph",
+        description="What a review says about lenalidomide in multiple myeloma, and where.",
+        version=str(snapshot.manifest["release"]),
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+    )
+    app.add_middleware(
+        CORSMiddleware, allow_origins=["*"], allow_methods=["GET", "POST"], allow_headers=["*"]
+    )
+    problems.install(app)
+
+    @app.get("/", summary="Where to begin")
+    def start(request: Request) -> Any:
+        links = {
+            "questions": "/questions",
+            "example": HEADLINE,
+            "sparql": "/sparql",
+            "openapi": "/openapi.json",
+            "context": "/context.jsonld",
+            "ontology": "/ontology.ttl",
+            "version": "/version",
+        }
+        if (
+            negotiate(request.headers.get("accept"), ("application/json", "text/html"))
+            == "text/html"
+        ):
+            return page("start.html", title="LenKG", links=links, headline=HEADLINE)
+        return {"name": "Lenalidomide Evidence Knowledge Graph", "links": links}
+
+    @app.get("/health", summary="Whether queries are answered")
+    def health(request: Request) -> dict[str, str]:
+        request.app.state.graph.store.query("ASK {}")
+        return {"status": "ok"}
+
+    @app.get("/version", summary="What is served")
+    def version() -> dict[str, Any]:
+        return {
+            key: snapshot.manifest[key]
+            for key in ("name", "release", "snapshot", "quads", "graphs")
+        }
+
+    @app.get("/context.jsonld", summary="The JSON-LD context")
+    def context() -> Response:
+        return Response(json.dumps(served_context(), indent=2), media_type="application/ld+json")
+
+    @app.get("/ontology.ttl", summary="The ontology")
+    def ontology() -> Response:
+        return Response(
+            (ONTOLOGY / "lenkg.ttl").read_bytes(), media_type="text/turtle; charset=utf-8"
+        )
+
+    app.include_router(questions.router())
+    app.include_router(sparql.router())
+    app.include_router(resources.router())
+    return app
+
+
+def run(host: str, port: int, seconds: float) -> None:
+    """Serves the snapshot that was built last until interrupted; LenkgError if the port is taken."""
+    app = create_app(current(), seconds)
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        raise LenkgError(
+            f"port {port} on {host} cannot be used: {error.strerror}; set PORT=…"
+        ) from error
+    address = f"http://{host}:{listener.getsockname()[1]}"
+    print(f"LenKG is served on {address}\nTry {address}{HEADLINE}", flush=True)
+    uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False)).run([listener])

@@ -1,0 +1,70 @@
+"""Which format a request wants: by the path's suffix, else by Accept (RFC 9110, 12.5.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+SUFFIXES = {
+    "json": "application/json",
+    "csv": "text/csv",
+    "tsv": "text/tab-separated-values",
+    "html": "text/html",
+    "rq": "application/sparql-query",
+    "srj": "application/sparql-results+json",
+    "srx": "application/sparql-results+xml",
+    "ttl": "text/turtle",
+    "nt": "application/n-triples",
+    "jsonld": "application/ld+json",
+    "rdf": "application/rdf+xml",
+}
+
+
+class NotAcceptableError(Exception):
+    """No format that the request accepts is offered."""
+
+    def __init__(self, wanted: str, offered: Iterable[str]) -> None:
+        self.offered = list(offered)
+        super().__init__(f"'{wanted}' is not offered here; there are {', '.join(self.offered)}")
+
+
+def suffix(name: str, offered: Iterable[str]) -> tuple[str, str | None]:
+    """A path's last part without its format suffix, and the media type that the suffix asks for."""
+    stem, dot, ending = name.rpartition(".")
+    media_type = SUFFIXES.get(ending)
+    return (stem, media_type) if dot and media_type in set(offered) else (name, None)
+
+
+def negotiate(accept: str | None, offered: Iterable[str]) -> str:
+    """The offered media type that an Accept header prefers; the first offered one in a tie.
+
+    Raises NotAcceptableError where none is acceptable.
+    """
+    choices = list(offered)
+    if not accept or not accept.strip():
+        return choices[0]
+    ranges = [_range(part) for part in accept.split(",") if part.strip()]
+
+    def quality(media_type: str) -> float:
+        main = media_type.partition("/")[0]
+        for pattern in (media_type, f"{main}/*", "*/*"):
+            matches = [q for name, q in ranges if name == pattern]
+            if matches:
+                return max(matches)
+        return 0.0
+
+    best = max(choices, key=quality)
+    if quality(best) <= 0:
+        raise NotAcceptableError(accept, choices)
+    return best
+
+
+def _range(part: str) -> tuple[str, float]:
+    name, *parameters = (piece.strip().lower() for piece in part.split(";"))
+    for parameter in parameters:
+        key, _, value = parameter.partition("=")
+        if key.strip() == "q":
+            try:
+                return name, min(max(float(value), 0.0), 1.0)
+            except ValueError:
+                return name, 0.0
+    return name, 1.0
