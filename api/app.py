@@ -101,7 +101,7 @@ def create_app(snapshot: Snapshot, seconds: float = 10.0) -> FastAPI:
 
 
 def run(host: str, port: int, seconds: float) -> None:
-    """Serves the snapshot that was built last until interrupted; LenkgError if the port is taken."""
+    """Serves the last built snapshot until interrupted; LenkgError if the port is taken."""
     app = create_app(current(), seconds)
     listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

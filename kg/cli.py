@@ -143,7 +143,7 @@ def _option(parameter: Any) -> Argument:
 
 
 def _command(question: Question) -> Callable[..., None]:
-    """The command of a question: one option for each parameter, which may be given several times."""
+    """The command of a question: an option for each parameter, which may be repeated."""
 
     def command(format_: Format, **values: list[str]) -> None:
         answer = open_graph().ask(question.name, **{k: v for k, v in values.items() if v})

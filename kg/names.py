@@ -17,7 +17,8 @@ PREFIX rdfs: <http://www.w3.org/2000/01/rdf-schema#>
 PREFIX skos: <http://www.w3.org/2004/02/skos/core#>
 SELECT ?thing ?property ?name WHERE {
   VALUES ?property { rdfs:label skos:altLabel lenkg:fullName lenkg:registration lenkg:studyCode }
-  ?thing ?property ?name .
+  GRAPH ?where { ?thing ?property ?name }
+  FILTER(?where != <https://w3id.org/lenkg/graph/shortcuts>)
 } ORDER BY ?thing ?property ?name
 """
 

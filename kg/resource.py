@@ -7,6 +7,7 @@ conditions of a rule. The rest are links.
 from __future__ import annotations
 
 import json
+import re
 from functools import cache
 from typing import Any
 
@@ -15,10 +16,24 @@ from pyld import jsonld
 
 from kg.errors import UnknownNameError
 from kg.question import Graph
-from kg.store import rows_of
-from kg.terms import BASE, FACTS, context, terms
+from kg.terms import BASE, FACTS, RDFS, VOCABULARY, context, nearest, terms
 
 OWNED = ("hasStatement", "hasPhase", "hasCondition")
+
+
+def address(graph: Graph, kind: str, slug: str) -> ox.NamedNode:
+    """The address of what goes by `slug`, or by another name, among the things of a kind.
+
+    Raises UnknownNameError with the nearest names where there is none.
+    """
+    known = [*terms().classes, "ontology"]
+    if kind not in known:
+        raise UnknownNameError(f"there is no kind '{kind[:80]}'", nearest(kind[:80], known))
+    if re.fullmatch(r"[\w.-]+", slug, re.ASCII):
+        node = ox.NamedNode(f"{BASE}{kind}/{slug}")
+        if json.loads(graph.store.query(f"ASK {{ {node} ?p ?o }}")[1])["boolean"]:
+            return node
+    return ox.NamedNode(graph.names.resolve(kind, slug))
 
 
 def about(graph: Graph, kind: str, slug: str, media_type: str) -> bytes:
@@ -27,22 +42,18 @@ def about(graph: Graph, kind: str, slug: str, media_type: str) -> bytes:
     JSON-LD is compacted with the context of the curated files (JSON-LD 1.1 Framing), so
     that it reads as plain JSON. Raises UnknownNameError where nothing has this address.
     """
-    if kind not in terms().classes and kind != "ontology":
-        raise UnknownNameError(
-            f"there is no kind '{kind}'; there are {', '.join(sorted(terms().classes))}"
-        )
-    address = ox.NamedNode(graph.names.resolve(kind, slug))
-    owned = "|".join(f"<{BASE}ontology/{name}>" for name in OWNED)
+    node = address(graph, kind, slug)
+    owned = "|".join(f"<{VOCABULARY}{name}>" for name in OWNED)
     query = (
-        f"CONSTRUCT {{ {address} ?p ?o . ?part ?q ?r }} WHERE {{ {{ {address} ?p ?o }} "
-        f"UNION {{ {address} ({owned})+ ?part . ?part ?q ?r }} }}"
+        f"CONSTRUCT {{ {node} ?p ?o . ?part ?q ?r }} WHERE {{ {{ {node} ?p ?o }} "
+        f"UNION {{ {node} ({owned})+ ?part . ?part ?q ?r }} }}"
     )
     if media_type != "application/ld+json":
         return graph.store.query(query, media_type)[1]
     quads = graph.store.query(query, "application/n-triples")[1].decode()
     framed = jsonld.frame(
         jsonld.from_rdf(quads, {"format": "application/n-quads"}),
-        {"@context": _context(), "@id": address.value},
+        {"@context": _context(), "@id": node.value},
         {"base": BASE, "omitGraph": True},
     )
     framed["@context"] = BASE + "context.jsonld"
@@ -64,12 +75,13 @@ def served_context() -> dict[str, Any]:
 
 def properties(graph: Graph, kind: str, slug: str) -> list[dict[str, Any]]:
     """What the graph says of `kind/slug`, by labels: property, value, and a link's address."""
-    address = ox.NamedNode(graph.names.resolve(kind, slug))
-    label = "<http://www.w3.org/2000/01/rdf-schema#label>"
+    node = address(graph, kind, slug)
+    label = f"<{RDFS}label>"
     text = (
         "SELECT DISTINCT ?property ?value ?link WHERE { "
-        f"{address} ?p ?o . ?p {label} ?property . "
-        f"OPTIONAL {{ ?o {label} ?name }} BIND(IF(isIRI(?o), STR(?o), ?none) AS ?link) "
+        f"{node} ?p ?o . OPTIONAL {{ ?p {label} ?named }} OPTIONAL {{ ?o {label} ?name }} "
+        'BIND(COALESCE(?named, REPLACE(STR(?p), "^.*[/#]", "")) AS ?property) '
+        "BIND(IF(isIRI(?o), STR(?o), ?none) AS ?link) "
         "BIND(COALESCE(?name, STR(?o)) AS ?value) } ORDER BY ?property ?value"
     )
-    return list(rows_of(graph.store.query(text)[1]))
+    return list(graph.rows(text))
