@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 
 from api.formats import negotiate
 from kg.errors import ParameterError, RefusedError
-from kg.sparql import form
+from kg.sparql import asked
 from kg.store import formats_for
 
 MOST_BYTES = 1 << 20  # of one request
@@ -69,7 +69,7 @@ def router() -> APIRouter:
 
     def answer(request: Request, text: str) -> Response:
         pool = request.app.state.sparql
-        offered = formats_for(form(text, pool.snapshot.graphs))
+        offered = formats_for(asked(text, pool.snapshot.graphs).form)
         accept = request.headers.get("accept")
         if accept and "application/json" in accept and "application/sparql-results+json" in offered:
             accept += ", application/sparql-results+json;q=0.5"

@@ -6,6 +6,7 @@ ontology/shapes.ttl (what a complete record holds).
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import pyoxigraph as ox
@@ -34,7 +35,7 @@ def check(facts: Facts) -> None:
 def _broken_rules(facts: Facts) -> list[Fault]:
     store = ox.Store()
     store.extend([*terms().quads, *facts.quads])
-    known = records_of(facts.quads)
+    known = records_of([*terms().quads, *facts.quads])
     faults = []
     for path in rules("checks"):
         rows = store.query(
@@ -61,6 +62,8 @@ def _incomplete_records(facts: Facts) -> list[Fault]:
     import pyshacl
     import rdflib
 
+    # rdflib logs each ill-typed figure with a stack trace; checks/wrong-datatype.rq names them.
+    logging.getLogger("rdflib.term").setLevel(logging.ERROR)
     sh = rdflib.Namespace("http://www.w3.org/ns/shacl#")
     data = rdflib.Graph()
     triples = [ox.Triple(q.subject, q.predicate, q.object) for q in (*terms().quads, *facts.quads)]

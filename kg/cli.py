@@ -231,10 +231,10 @@ def query(
 
     if text == "-":
         text = sys.stdin.read()
-    elif len(text) < 1000 and "{" not in text:
-        if not Path(text).is_file():
-            raise ParameterError("SPARQL", f"'{text}' is neither a query nor a file")
+    elif len(text) < 1000 and Path(text).is_file():
         text = Path(text).read_text(encoding="utf-8")
+    elif len(text.split()) < 2:
+        raise ParameterError("SPARQL", f"'{text}' is neither a query nor a file")
     if "PREFIX" not in text.upper():
         text = prologue().replace("\n", " ") + text
     media_type, payload = open_graph().store.query(text)

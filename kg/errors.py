@@ -38,13 +38,13 @@ class FaultsError(LenkgError):
     """Curated data are wrong; `faults` lists every mistake that was found."""
 
     def __init__(self, faults: Sequence[Fault]) -> None:
-        self.faults = sorted(set(faults), key=lambda fault: _place_key(fault.place))
+        self.faults = sorted(set(faults), key=lambda fault: (*_place_key(fault), fault.message))
         super().__init__("\n".join(map(str, self.faults)))
 
 
-def _place_key(place: str) -> tuple[str, int]:
-    file, _, line = place.rpartition(":")
-    return (file, int(line)) if line.isdigit() else (place, 0)
+def _place_key(fault: Fault) -> tuple[str, int]:
+    file, _, line = fault.place.rpartition(":")
+    return (file, int(line)) if line.isdigit() else (fault.place, 0)
 
 
 class SourceError(LenkgError):

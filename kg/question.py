@@ -25,12 +25,12 @@ from kg.store import Engine, Rows, Store, current, rows_of
 from kg.terms import QUERIES, XSD, nearest
 
 SLOT = re.compile(r"VALUES\s+\?(\w+)\s*\{([^{}]*)\}")
-TYPES = {
-    "entity": r".+",
-    "string": r"(?s).*",
-    "integer": r"[+-]?[0-9]+",
-    "decimal": r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)",
-    "boolean": r"true|false",
+TYPES = {  # type of a parameter -> pattern of its values, and what they are called
+    "entity": (r"(?s).*\S.*", "a name"),
+    "string": (r"(?s).*", "a text"),
+    "integer": (r"[+-]?[0-9]+", "a whole number"),
+    "decimal": (r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)", "a number"),
+    "boolean": (r"true|false", "true or false"),
 }
 MOST_CHARACTERS = 1_000
 
@@ -54,10 +54,11 @@ class Parameter:
         """The value as a serialised RDF term; ParameterError where it does not fit."""
         if len(value) > MOST_CHARACTERS:
             raise ParameterError(self.name, f"is longer than {MOST_CHARACTERS} characters")
-        if not re.fullmatch(TYPES[self.type], value):
+        pattern, called = TYPES[self.type]
+        if not re.fullmatch(pattern, value, re.ASCII):
             given = " ".join(value.split())[:80]
             example = f", for example {self.example}" if self.example else ""
-            raise ParameterError(self.name, f"'{given}' is not a {self.type}{example}")
+            raise ParameterError(self.name, f"'{given}' is not {called}{example}")
         if self.type == "entity":
             try:
                 return str(ox.NamedNode(names.resolve(str(self.kind), value)))

@@ -61,13 +61,20 @@ def _resolved(match: re.Match[str]) -> str:
     return chr(code) if code <= 0x10FFFF and not 0xD800 <= code <= 0xDFFF else match[0]
 
 
-def form(query: str, graphs: frozenset[str]) -> str:
+class Asked(NamedTuple):
+    """What a query asks for: its form, and whether it names its own dataset (FROM)."""
+
+    form: str
+    dataset: bool
+
+
+def asked(query: str, graphs: frozenset[str]) -> Asked:
     """The form of a read-only query: SELECT, ASK, CONSTRUCT or DESCRIBE.
 
     Raises RefusedError for an update, for SERVICE, and for FROM with an address that
     is not among `graphs`; QueryError where no form is found.
     """
-    found = ""
+    found, dataset = "", False
     prefixes: dict[str, str] = {}
     stream = tokens(ESCAPE.sub(_resolved, query))
     for token in stream:
@@ -87,6 +94,7 @@ def form(query: str, graphs: frozenset[str]) -> str:
                 "Query the other endpoint yourself and join the rows."
             )
         elif word == "FROM":
+            dataset = True
             target = next(stream, None)
             if target and target.text.upper() == "NAMED":
                 target = next(stream, None)
@@ -97,7 +105,7 @@ def form(query: str, graphs: frozenset[str]) -> str:
                 )
     if not found:
         raise QueryError("there is no SELECT, ASK, CONSTRUCT or DESCRIBE in the query")
-    return found
+    return Asked(found, dataset)
 
 
 def _address(token: Token, prefixes: dict[str, str]) -> str:

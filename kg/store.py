@@ -20,7 +20,7 @@ from typing import Any, Protocol
 import pyoxigraph as ox
 
 from kg.errors import QueryError, RefusedError, SnapshotError
-from kg.sparql import form
+from kg.sparql import asked
 from kg.terms import ROOT, prefixes
 
 BUILD = Path(os.environ.get("LENKG_BUILD", ROOT / "build"))
@@ -40,9 +40,9 @@ TRIPLES = {
 POSITION = re.compile(r"error at (\d+):(\d+)")
 
 
-def formats_for(form_: str) -> dict[str, Any]:
+def formats_for(form: str) -> dict[str, Any]:
     """The media types in which a query of this form can be answered; the first is the default."""
-    return ROWS if form_ in ("SELECT", "ASK") else TRIPLES
+    return ROWS if form in ("SELECT", "ASK") else TRIPLES
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,10 @@ class Engine(Protocol):
 
 
 class Store:
-    """A snapshot that can be queried; its default graph is the union of its named graphs."""
+    """A snapshot that can be queried.
+
+    The default graph is the union of all named graphs, unless a query has a FROM of its own.
+    """
 
     def __init__(self, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
@@ -122,14 +125,15 @@ class Store:
         DESCRIBE in one of TRIPLES (Turtle by default). Raises QueryError for a query
         that is wrong, RefusedError for one that is not offered here.
         """
-        formats = formats_for(form(text, self.graphs))
+        wanted = asked(text, self.graphs)
+        formats = formats_for(wanted.form)
         chosen = media_type or next(iter(formats))
         if chosen not in formats:
             raise RefusedError(
                 f"{chosen} does not fit this form of query; use {', '.join(formats)}"
             )
         try:
-            result = self._store.query(text, use_default_graph_as_union=True)
+            result = self._store.query(text, use_default_graph_as_union=not wanted.dataset)
             if isinstance(result, ox.QueryBoolean) and formats[chosen] in (
                 ox.QueryResultsFormat.CSV,
                 ox.QueryResultsFormat.TSV,

@@ -1,4 +1,4 @@
-"""The agreed answers: one file a case, `answers/<question>.<case>.tsv`, made by hand from the review.
+"""The agreed answers, made by hand from the review: `answers/<question>.<case>.tsv`.
 
 `# name: value` lines give the parameters, `#:` lines say how the rows follow from the
 review; then a line of columns and the rows, in any order.

@@ -1,0 +1,144 @@
+"""The ontology is OWL 2 DL in form, defined throughout, and at one with context and rules."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+import pytest
+import rdflib
+from rdflib import OWL, RDF, RDFS, SKOS, Graph, URIRef
+from rdflib.plugins.sparql import prepareQuery
+
+from kg.check import prologue, rules
+from kg.store import Snapshot
+from kg.terms import BASE, FACTS, ONTOLOGY, VOCABULARY, context, prefixes, terms, words
+
+# OWL 2 datatype map, https://www.w3.org/TR/owl2-syntax/#Datatype_Maps, as far as it is used
+DATATYPES = {rdflib.XSD.string, rdflib.XSD.integer, rdflib.XSD.decimal, rdflib.XSD.boolean}
+
+
+@pytest.fixture(scope="module")
+def ontology() -> Graph:
+    return Graph().parse(ONTOLOGY / "lenkg.ttl", format="turtle")
+
+
+def of_type(ontology: Graph, *types: URIRef) -> set[URIRef]:
+    return {s for t in types for s in ontology.subjects(RDF.type, t) if isinstance(s, URIRef)}
+
+
+def test_every_term_is_one_kind_of_thing(ontology: Graph) -> None:
+    """OWL 2 DL, section 3: no IRI is two kinds of property, or a class and a datatype."""
+    kinds = [OWL.Class, OWL.ObjectProperty, OWL.DatatypeProperty, OWL.AnnotationProperty]
+    counts = Counter(s for kind in kinds for s in of_type(ontology, kind))
+    assert [term for term, n in counts.items() if n > 1] == []
+
+
+def test_every_used_property_is_declared(ontology: Graph) -> None:
+    declared = of_type(ontology, OWL.ObjectProperty, OWL.DatatypeProperty, OWL.AnnotationProperty)
+    builtin = {RDF.type, RDFS.label, RDFS.subClassOf, RDFS.subPropertyOf, RDFS.domain, RDFS.range}
+    builtin |= {OWL.versionIRI, OWL.versionInfo}
+    assert set(ontology.predicates()) - builtin - declared == set()
+
+
+def test_ranges_fit_their_properties(ontology: Graph) -> None:
+    classes = of_type(ontology, OWL.Class)
+    for name in of_type(ontology, OWL.ObjectProperty):
+        assert set(ontology.objects(name, RDFS.range)) <= classes
+    for name in of_type(ontology, OWL.DatatypeProperty):
+        assert set(ontology.objects(name, RDFS.range)) <= DATATYPES
+    for _, parent in ontology.subject_objects(RDFS.subClassOf):
+        assert parent in classes
+
+
+def test_every_term_has_one_label_and_a_definition(ontology: Graph) -> None:
+    own = [s for s in set(ontology.subjects()) if str(s).startswith(BASE)]
+    own = [s for s in own if s != URIRef(VOCABULARY)]
+    assert len(own) > 400
+    for term in own:
+        assert len(list(ontology.objects(term, RDFS.label))) == 1, term
+        assert len(list(ontology.objects(term, SKOS.definition))) == 1, term
+
+
+def test_labels_are_unique_among_classes_and_among_properties(ontology: Graph) -> None:
+    properties = (OWL.ObjectProperty, OWL.DatatypeProperty, OWL.AnnotationProperty)
+    for kinds in ((OWL.Class,), properties):
+        labels = Counter(
+            str(ontology.value(s, RDFS.label)) for s in of_type(ontology, *kinds) if BASE in s
+        )
+        assert [label for label, n in labels.items() if n > 1] == []
+
+
+def test_controlled_values_are_of_one_controlled_class(ontology: Graph) -> None:
+    controlled = set(
+        ontology.transitive_subjects(RDFS.subClassOf, URIRef(VOCABULARY + "ControlledValue"))
+    )
+    values = of_type(ontology, OWL.NamedIndividual)
+    assert len(values) > 200
+    for value in values:
+        classes = set(ontology.objects(value, RDF.type)) - {OWL.NamedIndividual}
+        assert len(classes) == 1 and classes <= controlled, value
+
+
+def test_the_header_says_version_licence_and_name(ontology: Graph) -> None:
+    header = URIRef(VOCABULARY)
+    for name in (
+        OWL.versionIRI,
+        rdflib.DCTERMS.license,
+        rdflib.DCTERMS.title,
+        rdflib.DCTERMS.creator,
+    ):
+        assert ontology.value(header, name), name
+
+
+def test_every_word_of_the_context_is_a_property(ontology: Graph) -> None:
+    properties = of_type(ontology, OWL.ObjectProperty, OWL.DatatypeProperty)
+    known = {str(p) for p in properties} | {
+        str(RDFS.label),
+        str(SKOS.altLabel),
+        str(SKOS.definition),
+    }
+    for source in (path for path in FACTS.iterdir() if path.is_dir()):
+        for word in words(context(source)).values():
+            if word.key not in ("id", "type"):
+                assert word.property in known, word.key
+
+
+def test_every_property_can_be_written_or_is_derived(ontology: Graph) -> None:
+    written = {w.property for w in words(context(FACTS / "zhang-2023")).values()}
+    for term in of_type(ontology, OWL.ObjectProperty, OWL.DatatypeProperty):
+        if str(term).startswith(VOCABULARY) and str(term) not in written:
+            definition = str(ontology.value(term, SKOS.definition))
+            assert (
+                definition.endswith("Derived.") or "grade" in term.lower() or term.endswith("ucum")
+            )
+
+
+def test_every_kind_is_one_word_of_an_address() -> None:
+    assert len(terms().classes) == len(terms().kinds)
+    for kind in terms().classes:
+        assert re.fullmatch(r"[a-z]+(-[a-z]+)*", kind)
+        assert prefixes()[kind] == f"{BASE}{kind}/"
+
+
+@pytest.mark.parametrize("path", [*rules("checks"), *rules("shortcuts")], ids=lambda p: p.stem)
+def test_a_rule_begins_with_itself_in_english(path) -> None:  # type: ignore[no-untyped-def]
+    first, _, query = path.read_text(encoding="utf-8").partition("\n")
+    assert re.fullmatch(r"# [A-Z].{20,}\.", first)
+    prepareQuery(prologue() + query)
+
+
+def test_the_shapes_speak_in_sentences() -> None:
+    shapes = Graph().parse(ONTOLOGY / "shapes.ttl", format="turtle")
+    messages = list(shapes.objects(None, rdflib.SH.message))
+    assert len(messages) > 50
+    assert all(re.fullmatch(r"[A-Z].*[.…~)]", str(message)) for message in messages)
+    for target in shapes.objects(None, rdflib.SH.targetClass):
+        assert str(target) in {s.subject.value for s in terms().quads}  # type: ignore[union-attr]
+
+
+def test_every_class_has_records_or_awaits_them(snapshot: Snapshot, ontology: Graph) -> None:
+    """Classes without a record yet are those of the sections that are still to be curated."""
+    used = set(re.findall(rf"<{VOCABULARY}(\w+)>", snapshot.quads.read_text(encoding="utf-8")))
+    for term in of_type(ontology, OWL.Class):
+        assert term.removeprefix(VOCABULARY) in used or not term.startswith(VOCABULARY)
