@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -72,8 +73,8 @@ def _progress() -> Iterator[Callable[[str], None]]:
 def _print_table(rows: Rows, hidden: frozenset[str] = frozenset()) -> None:
     """A table that fits the terminal.
 
-    Columns that are empty throughout are left out; long texts stand below the table, by
-    the number of their row.
+    Columns that are empty throughout are left out. Where the table is too wide, what is the
+    same in every row stands above it, and long texts below, by the number of their row.
     """
     from rich import box
     from rich.console import Console
@@ -90,24 +91,30 @@ def _print_table(rows: Rows, hidden: frozenset[str] = frozenset()) -> None:
         heads = [head.removesuffix("Name") for head in heads]
     cells = [["" if row[i] is None else str(row[i]) for i in shown] for row in rows.rows]
     widths = [max(map(len, column)) for column in zip(heads, *cells, strict=True)]
-    short = set(range(len(shown)))
+    figures = [all(isinstance(row[i], int | float | None) for row in rows.rows) for i in shown]
+    short, same = set(range(len(shown))), list[int]()
+    if sum(widths[k] + 3 for k in short) > console.width - 4 and len(cells) > 1:
+        same = [k for k in short if not figures[k] and len({row[k] for row in cells}) == 1]
+        short -= set(same)
+        said = "; ".join(f"{heads[k]}: {cells[0][k]}" for k in same)
+        print(*textwrap.wrap(f"In every row {said}" if said else "", console.width), sep="\n")
     while len(short) > 1 and sum(widths[k] + 3 for k in short) > console.width - 4:
-        short.remove(max(short, key=lambda k: widths[k]))
+        short.remove(max(short, key=lambda k: (not figures[k], widths[k])))
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    if below := [k for k in range(len(shown)) if k not in short]:
+    if below := [k for k in range(len(shown)) if k not in short and k not in same]:
         table.add_column("#", justify="right")
     for k in sorted(short):
-        figures = all(isinstance(row[shown[k]], int | float | None) for row in rows.rows)
-        table.add_column(heads[k], overflow="fold", justify="right" if figures else "left")
+        table.add_column(heads[k], overflow="fold", justify="right" if figures[k] else "left")
     for number, row in enumerate(cells, 1):
         table.add_row(*([str(number)] if below else []), *(row[k] for k in sorted(short)))
     console.print(table)
     for number, row in enumerate(cells, 1):
-        notes = [f"{heads[k]}: {row[k]}" for k in below if row[k]]
-        if notes:
-            console.print(
-                f"[{number}] " + f"\n{' ' * (len(str(number)) + 3)}".join(notes), markup=False
-            )
+        lead = f"[{number}] "
+        for k in below:
+            if row[k]:
+                text = textwrap.wrap(f"{heads[k]}: {row[k]}", console.width - len(lead) - 2)
+                print(lead + f"\n{' ' * (len(lead) + 2)}".join(text))
+                lead = " " * len(lead)
 
 
 def _print(rows: Rows, format_: Format, document: dict[str, Any], hidden: frozenset[str]) -> None:
