@@ -43,7 +43,8 @@ def _openapi(asked: Question) -> dict[str, Any]:
     for p in asked.parameters:
         item: dict[str, Any] = {"type": OPENAPI_TYPES.get(p.type, "string")}
         kind = f" A name, synonym, slug or address of a {p.kind}." if p.kind else ""
-        default = f" Left out: {p.default}." if p.default else ""
+        left_out = p.default if p.default and p.omitted == "default" else "any"
+        default = f" Left out: {left_out}."
         parameter: dict[str, Any] = {
             "name": p.name,
             "in": "query",

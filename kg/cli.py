@@ -133,7 +133,8 @@ def _addresses(columns: list[str]) -> frozenset[str]:
 
 
 def _option(parameter: Any) -> Argument:
-    default = f" [default: {parameter.default}]" if parameter.default else ""
+    fixed = parameter.default and parameter.omitted == "default"
+    default = f" [default: {parameter.default}]" if fixed else ""
     kind = f" ({parameter.kind.replace('-', ' ')})" if parameter.kind else ""
     example = f" For example: {parameter.example}." if parameter.example else ""
     option = typer.Option(
@@ -264,6 +265,8 @@ def search(
     format_: FormatOption = Format.table,
 ) -> None:
     """Find things and questions by their names and synonyms; slips of the pen are forgiven."""
+    if not text.strip():
+        raise ParameterError("TEXT", "is empty; write a name or a part of one")
     found = [
         [e.kind, e.iri.rpartition("/")[2], e.label, None if e.name == e.label else e.name, e.iri]
         for e in open_graph().names.search(text, kind or ())

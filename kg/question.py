@@ -40,7 +40,8 @@ class Parameter:
     """One parameter of a question: type is entity, string, integer, decimal or boolean.
 
     An entity has the kind whose names it takes (`measure`, `population` …); `ontology`
-    is the kind of classes. `default` says whether the file gives a value of its own.
+    is the kind of classes. `default` is what the file itself asks for, if anything;
+    `omitted` says what leaving the parameter out means: that default, or `any` value.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Parameter:
     kind: str | None = None
     example: str | None = None
     default: str | None = None
+    omitted: str = "default"
 
     def term(self, value: str, names: Names) -> str:
         """The value as a serialised RDF term; ParameterError where it does not fit."""
@@ -130,8 +132,9 @@ class Question:
     path: Path = field(compare=False, default=QUERIES)
 
     def bound(self, values: Mapping[str, str | Iterable[str]], names: Names) -> str:
-        """The SPARQL text with the values in place; a parameter left out keeps the file's default.
+        """The SPARQL text with the values in place.
 
+        A parameter left out keeps the file's default, or is lifted where its header says so.
         Several values for one parameter mean any of them. Raises ParameterError for an
         unknown parameter, a value of the wrong type, and a name that is not known.
         """
@@ -144,6 +147,8 @@ class Question:
             many = [value] if isinstance(value, str) else list(value)
             if many:
                 terms[name] = " ".join(known[name].term(str(v), names) for v in many)
+        lifted = {p.name: "UNDEF" for p in self.parameters if p.omitted == "any"}
+        terms = lifted | terms
         return SLOT.sub(
             lambda slot: (
                 f"VALUES ?{slot[1]} {{ {terms[slot[1]]} }}" if slot[1] in terms else slot[0]
@@ -167,6 +172,7 @@ def load(path: Path) -> Question:
                 description=given["description"],
                 kind=given.get("kind"),
                 example=given.get("example"),
+                omitted=given.get("omitted", "default"),
                 default=None
                 if defaults.get(name, "UNDEF").strip() == "UNDEF"
                 else defaults[name].strip(),
@@ -199,6 +205,8 @@ def load(path: Path) -> Question:
             raise QuestionError(
                 f"{path}: param {parameter.name} has no line VALUES ?{parameter.name}"
             )
+        if parameter.omitted not in ("default", "any"):
+            raise QuestionError(f"{path}: param {parameter.name}: omitted is 'default' or 'any'")
         if parameter.type not in TYPES or (parameter.type == "entity") != bool(parameter.kind):
             raise QuestionError(
                 f"{path}: param {parameter.name} needs a known type, an entity a kind"
@@ -246,7 +254,9 @@ class Graph:
         """
         asked = question(name)
         text = asked.bound(values, self.names)
-        given = {k: v if isinstance(v, str) else ", ".join(v) for k, v in values.items()}
+        given = {
+            p.name: p.default for p in asked.parameters if p.default and p.omitted == "default"
+        } | {k: v if isinstance(v, str) else ", ".join(v) for k, v in values.items()}
         return Answer(asked, given, self.rows(text), self.store.snapshot.version, text)
 
 

@@ -39,9 +39,10 @@ def _reply(out: BinaryIO, head: dict[str, object], payload: bytes = b"") -> None
 
 
 def _limit() -> None:
-    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
-    bound = pages * resource.getpagesize() + MEMORY
-    resource.setrlimit(resource.RLIMIT_AS, (bound, bound))
+    if sys.platform == "linux":  # elsewhere the kernel does not bound the address space
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+        bound = pages * resource.getpagesize() + MEMORY
+        resource.setrlimit(resource.RLIMIT_AS, (bound, bound))
     resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))
 
 

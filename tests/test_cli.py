@@ -71,6 +71,7 @@ def test_the_headline_as_csv_and_json(environment: dict[str, str]) -> None:
         (["query", "SELECT * WHERE { ?s ?p }"], 1, "the query is not SPARQL"),
         (["query", "INSERT DATA {}"], 1, "is an update; this graph is read-only"),
         (["query", "nofile.rq"], 2, "is neither a query nor a file"),
+        (["search", " "], 2, "TEXT: is empty; write a name or a part of one"),
         (["search", "zzzzzz"], 2, "nothing here is called 'zzzzzz'"),
         (["export", "--to", "/nowhere/x", "--format", "word"], 2, "use turtle, n-quads, json-ld"),
         (["places", "--review", "/nowhere.txt"], 1, "/nowhere.txt: cannot be read"),

@@ -42,6 +42,15 @@ def test_a_file_runs_as_it_stands_in_another_engine_call(graph: Graph, name: str
     assert rows.rows
 
 
+def test_the_headline_file_as_it_stands_is_the_headline(graph: Graph) -> None:
+    rows = list(graph.rows(questions()["improved-outcome"].path.read_text(encoding="utf-8")))
+    asked = graph.ask(
+        "improved-outcome", outcome="mrd-negativity", population="transplant-eligible-ndmm"
+    )
+    assert rows == list(asked)
+    assert len(graph.ask("improved-outcome")) > len(asked), "left out, a parameter is lifted"
+
+
 @pytest.mark.parametrize("name", questions())
 def test_the_examples_of_the_header_are_known(graph: Graph, name: str) -> None:
     for parameter in questions()[name].parameters:
