@@ -71,9 +71,9 @@ def build(
 
 def _inputs(facts: Path) -> dict[str, str]:
     """The hash of every file that the snapshot depends on, and the engine's version."""
-    code = [ROOT / "kg" / f"{name}.py" for name in ("read", "check", "build", "terms")]
+    code = [ROOT / "kg" / f"{name}.py" for name in ("read", "mappings", "check", "build", "terms")]
     paths = [p for p in ONTOLOGY.rglob("*") if p.is_file()]
-    paths += [p for p in facts.rglob("*") if p.suffix in (".yaml", ".jsonld")] + code
+    paths += [p for p in facts.rglob("*") if p.suffix in (".yaml", ".jsonld", ".tsv")] + code
     result = {
         (str(p.relative_to(ROOT)) if p.is_relative_to(ROOT) else str(p)): hashlib.sha256(
             p.read_bytes()

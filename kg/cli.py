@@ -1,4 +1,4 @@
-"""The command line: check, build, ask, query, search, export, places, serve.
+"""The command line: check, build, ask, query, search, export, verify, places, serve.
 
 Exit codes: 0 ok, 1 the data or the query is wrong, 2 the command was used wrongly.
 Answers go to standard output, everything else to standard error.
@@ -70,6 +70,9 @@ def _progress() -> Iterator[Callable[[str], None]]:
         yield lambda what: status.update(f"{what} …")
 
 
+WIDE, FOLDED = 45, 28  # characters: longer texts stand below a table, longer cells are folded
+
+
 def _print_table(rows: Rows, hidden: frozenset[str] = frozenset()) -> None:
     """A table that fits the terminal.
 
@@ -80,33 +83,42 @@ def _print_table(rows: Rows, hidden: frozenset[str] = frozenset()) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    if not rows.rows:
+        return
     console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
     shown = [
         i
         for i, name in enumerate(rows.columns)
         if name not in hidden and any(row[i] is not None for row in rows.rows)
     ]
-    heads = [rows.columns[i] for i in shown]
-    if hidden:
-        heads = [head.removesuffix("Name") for head in heads]
+    heads = [rows.columns[i].removesuffix("Name") for i in shown]
     cells = [["" if row[i] is None else str(row[i]) for i in shown] for row in rows.rows]
-    widths = [max(map(len, column)) for column in zip(heads, *cells, strict=True)]
     figures = [all(isinstance(row[i], int | float | None) for row in rows.rows) for i in shown]
-    short, same = set(range(len(shown))), list[int]()
-    if sum(widths[k] + 3 for k in short) > console.width - 4 and len(cells) > 1:
-        same = [k for k in short if not figures[k] and len({row[k] for row in cells}) == 1]
-        short -= set(same)
+    longest = [max(map(len, column)) for column in zip(heads, *cells, strict=True)]
+    widths = [min(size, max(FOLDED, len(head))) for size, head in zip(longest, heads, strict=True)]
+    table_, same = set(range(len(shown))), list[int]()
+
+    def too_wide() -> bool:
+        return sum(widths[k] + 3 for k in table_) > console.width - 4
+
+    if too_wide() and len(cells) > 1:
+        same = [k for k in table_ if not figures[k] and len({row[k] for row in cells}) == 1]
+        table_ -= set(same)
         said = "; ".join(f"{heads[k]}: {cells[0][k]}" for k in same)
         print(*textwrap.wrap(f"In every row {said}" if said else "", console.width), sep="\n")
-    while len(short) > 1 and sum(widths[k] + 3 for k in short) > console.width - 4:
-        short.remove(max(short, key=lambda k: (not figures[k], widths[k])))
+    if too_wide():
+        table_ -= {k for k in sorted(table_)[1:] if not figures[k] and longest[k] > WIDE}
+    while len(table_) > 1 and too_wide():
+        table_.remove(max(table_, key=lambda k: (not figures[k], widths[k], k)))
+    below = [k for k in range(len(shown)) if k not in table_ and k not in same]
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    if below := [k for k in range(len(shown)) if k not in short and k not in same]:
+    if below:
         table.add_column("#", justify="right")
-    for k in sorted(short):
-        table.add_column(heads[k], overflow="fold", justify="right" if figures[k] else "left")
+    for k in sorted(table_):
+        side: Any = "right" if figures[k] else "left"
+        table.add_column(heads[k], overflow="fold", justify=side)
     for number, row in enumerate(cells, 1):
-        table.add_row(*([str(number)] if below else []), *(row[k] for k in sorted(short)))
+        table.add_row(*([str(number)] if below else []), *(row[k] for k in sorted(table_)))
     console.print(table)
     for number, row in enumerate(cells, 1):
         lead = f"[{number}] "
@@ -160,7 +172,7 @@ def _command(question: Question) -> Callable[..., None]:
             print(f"{question.summary}{f'  [{given}]' if given else ''}")
         _print(answer.rows, format_, answer.document(), _addresses(answer.rows.columns))
         if format_ is Format.table:
-            print(f"{len(answer)} row{'' if len(answer) == 1 else 's'}, snapshot {answer.version}")
+            print(f"{answer.message}, snapshot {answer.version}")
 
     arguments = [_option(parameter) for parameter in question.parameters]
     command.__signature__ = Signature(  # type: ignore[attr-defined]
@@ -239,7 +251,7 @@ def query(
 
     if text == "-":
         text = sys.stdin.read()
-    elif len(text) < 1000 and Path(text).is_file():
+    elif len(text) < 256 and Path(text).is_file():
         text = Path(text).read_text(encoding="utf-8")
     elif len(text.split()) < 2:
         raise ParameterError("SPARQL", f"'{text}' is neither a query nor a file")
@@ -296,6 +308,26 @@ def export(
 
     for path in export_snapshot(open_graph().store.snapshot, to, format_ or ["turtle"]):
         print(path)
+
+
+@app.command(epilog="Example: lenkg verify --review zhang-2023.txt")
+def verify(
+    review: Annotated[Path, typer.Option(help="The review's text.")],
+    source: Annotated[str, typer.Option(help="The source's slug.")] = "zhang-2023",
+) -> None:
+    """Hold the facts against the review's text: nothing wrong, nothing missing."""
+    from kg.places import read_review
+    from kg.read import read
+    from kg.verify import verify as verify_facts
+
+    report = verify_facts(read_review(review), read(), source)
+    columns = ["section", "places", "carried", "excepted", "numbers", "carried ", "excepted "]
+    counts = [[name, *vars(count).values()] for name, count in report.sections.items()]
+    totals = [sum(row[i] for row in counts) for i in range(1, len(columns))]
+    _print_table(Rows(columns, [*counts, ["all", *totals]]))
+    print(f"{report.statements} statements")
+    if report.faults:
+        raise FaultsError(report.faults)
 
 
 @app.command(

@@ -100,6 +100,14 @@ class Answer:
         """The number of rows."""
         return len(self.rows.rows)
 
+    @property
+    def message(self) -> str:
+        """How many rows there are or, where there are none, that the sources say nothing."""
+        if len(self):
+            return f"{len(self)} row{'' if len(self) == 1 else 's'}"
+        asked = ", ".join(f"{name} {value}" for name, value in self.parameters.items())
+        return f"the sources say nothing on this question{f' for {asked}' if asked else ''}"
+
     def document(self) -> dict[str, Any]:
         """The answer as plain data, ready for JSON."""
         return {
@@ -111,6 +119,7 @@ class Answer:
             ],
             "rows": list(self.rows),
             "count": len(self),
+            "message": self.message,
             "complete": True,
             "version": self.version,
             "query": self.query,

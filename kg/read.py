@@ -18,6 +18,7 @@ import pyoxigraph as ox
 import yaml
 
 from kg.errors import Fault, FaultsError
+from kg.mappings import read_mappings
 from kg.terms import ADDRESS, BASE, FACTS, ROOT, SLUG, Terms, Word, context, graph, nearest, terms
 from kg.terms import words as context_words
 
@@ -45,7 +46,7 @@ class Facts:
 
 
 def read(root: Path = FACTS) -> Facts:
-    """All curated facts below `root`: one folder a source, any number of .yaml files in each.
+    """All curated facts below `root`: a folder of .yaml files a source, and SSSOM tables.
 
     Raises FaultsError with every mistake of form in every file: YAML syntax, unknown
     and doubled keys, empty values, malformed addresses, an address given twice.
@@ -62,6 +63,15 @@ def read(root: Path = FACTS) -> Facts:
                 quads = ox.parse(document.encode(), format=ox.RdfFormat.JSON_LD)
                 name = graph(source.name)
                 facts.quads += [ox.Quad(q.subject, q.predicate, q.object, name) for q in quads]
+    for path in sorted(root.glob("*.sssom.tsv")):
+        name = graph(path.name.partition(".")[0])
+        for line, item in read_mappings(path, _shown(path), name):
+            if isinstance(item, Fault):
+                faults.append(item)
+            else:
+                subject = item.subject.value  # type: ignore[union-attr]
+                facts.quads.append(item)
+                facts.lines.setdefault((subject, item.predicate.value), f"{_shown(path)}:{line}")
     if faults:
         raise FaultsError(faults)
     return facts

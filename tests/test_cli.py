@@ -14,7 +14,7 @@ import pytest
 
 from kg.question import questions
 
-VERBS = ["check", "build", "ask", "query", "search", "export", "places", "serve"]
+VERBS = ["check", "build", "ask", "query", "search", "export", "verify", "places", "serve"]
 HEADLINE = [
     "ask",
     "improved-outcome",
@@ -75,6 +75,7 @@ def test_the_headline_as_csv_and_json(environment: dict[str, str]) -> None:
         (["search", "zzzzzz"], 2, "nothing here is called 'zzzzzz'"),
         (["export", "--to", "/nowhere/x", "--format", "word"], 2, "use turtle, n-quads, json-ld"),
         (["places", "--review", "/nowhere.txt"], 1, "/nowhere.txt: cannot be read"),
+        (["verify", "--review", "README.md"], 1, "README.md: the text has no abstract"),
         (["serve", "--port", "99999"], 2, "less than or equal to 65535"),
         (["nonsense"], 2, "nonsense"),
     ],
@@ -113,3 +114,11 @@ def test_query_and_search(environment: dict[str, str]) -> None:
     assert typo[0]["name"] == "daratumumab"
     studies = run(environment, "search", "NCT02874742", "--kind", "study", "--format", "csv")[0]
     assert "study,griffin,GRIFFIN,NCT02874742" in studies
+
+
+def test_verify_prints_a_count_for_each_section(environment: dict[str, str], review: Path) -> None:
+    out, _ = run(environment, "verify", "--review", str(review))
+    lines = [line.split() for line in out.splitlines() if line.strip()]
+    assert lines[0] == "section places carried excepted numbers carried excepted".split()
+    assert ["abstract", "10", "10", "0", "2", "2", "0"] in lines
+    assert ["all", "561"] in [line[:2] for line in lines]

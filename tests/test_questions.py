@@ -128,6 +128,14 @@ def test_an_unknown_question_names_the_nearest(graph: Graph) -> None:
         graph.ask("improved-outcomes")
 
 
+def test_where_there_is_nothing_the_answer_says_so(graph: Graph) -> None:
+    answer = graph.ask("improved-outcome", outcome="mrd-negativity", population="rrmm")
+    assert len(answer) == 0
+    assert answer.document()["message"] == (
+        "the sources say nothing on this question for outcome mrd-negativity, population rrmm"
+    )
+
+
 def test_several_values_mean_any_of_them(graph: Graph) -> None:
     both = graph.ask("study-results", study=["griffin", "gmmg-hd7"])
     assert len(both) == len(graph.ask("study-results", study="griffin")) + len(
