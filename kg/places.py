@@ -98,6 +98,7 @@ def _table(lines: list[str]) -> Iterator[Passage]:
     if not lines:
         raise SourceError("Table I was not found in the text")
     yield Passage("t1", "Table", None, "Table I", lines[0])
+    columns: dict[str, list[str]] = {column: [] for column in COLUMNS}
     row = 0
     for line in lines[1:]:
         cells = [cell.strip() for cell in line.split("\t")]
@@ -119,7 +120,12 @@ def _table(lines: list[str]) -> Iterator[Passage]:
         address, label = f"t1-r{row}", f"Table I, row {row}"
         yield Passage(address, "TableRow", "t1", label, " ".join(cells))
         for column, cell in zip(COLUMNS, cells, strict=True):
+            columns[column].append(cell)
             yield Passage(f"{address}-{column}", "TableCell", address, f"{label}, {column}", cell)
+    for column, words in columns.items():
+        yield Passage(
+            f"t1-column-{column}", "TableColumn", "t1", f"Table I, column {column}", " ".join(words)
+        )
 
 
 def _footnotes(line: str) -> Iterator[Passage]:

@@ -30,6 +30,8 @@ FIGURES = (
     *("ageLow", "ageHigh", "ageMedian", "priorTherapies", "priorTherapiesAtLeast"),
     "assessedAfterCycles",
 )
+# Properties whose values are proper names or numbers of things, printed as they are.
+NAMES = ("registration", "studyCode", "grantNumber", "doi")
 WORDS = {
     word: str(number)
     for number, words in enumerate(
@@ -203,6 +205,13 @@ class _Verifier:
             for record, value in self.pairs(name):
                 if value not in numbers(there[record]) and not _in_words(value, there[record]):
                     self.fault(record, f"{name} {value} stands at no place of this record", name)
+        for name in NAMES:
+            for record, value in self.pairs(name):
+                if plain(value) not in there[record]:
+                    self.fault(record, f"{name} {value} stands at no place of this record", name)
+        for record, date in self.pairs("approvedOn"):
+            if date[:4] not in numbers(there[record]):
+                self.fault(record, f"the year {date[:4]} stands at no place of it", "approvedOn")
 
     def coverage(self) -> None:
         entries = self.entries()
@@ -245,7 +254,8 @@ class _Verifier:
         return words
 
     def missing(self, passage: Passage, message: str) -> None:
-        self.result.faults.append(Fault(f"{self.source} {passage.address}", message))
+        place = self.facts.place(f"{BASE}place/{self.source}-{passage.address}")
+        self.result.faults.append(Fault(place, f"{passage.address}: {message}"))
 
     def carried(self, passage: Passage, entries: dict[str, str]) -> Iterable[tuple[str, bool]]:
         """Every number of a passage, and whether a statement there carries it."""
