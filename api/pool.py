@@ -143,5 +143,5 @@ def _limit(error: Exception, seconds: float) -> str:
         return f"the answer is larger than {MOST_BYTES >> 20} MiB; ask for fewer rows"
     return (
         f"the query was ended after {seconds:.1f} s since it needed more memory than a query may "
-        "use here; sort or group fewer rows"
+        "use here, or is nested too deeply; sort or group fewer rows, or flatten it"
     )

@@ -140,9 +140,8 @@ class Store:
             ):
                 return chosen, b"true\n" if result else b"false\n"
             if isinstance(result, ox.QueryTriples):
-                payload = ox.serialize(result, format=formats[chosen], prefixes=prefixes())
-            else:
-                payload = result.serialize(format=formats[chosen])
+                return chosen, _graph(list(result), formats[chosen])
+            payload = result.serialize(format=formats[chosen])
             assert payload is not None
             return chosen, payload
         except SyntaxError as error:
@@ -151,6 +150,13 @@ class Store:
             raise QueryError(f"the query is not SPARQL: {error}", line, column) from error
         except (ValueError, RuntimeError) as error:
             raise QueryError(f"the query cannot be answered: {error}") from error
+
+
+def _graph(triples: list[ox.Triple], form: ox.RdfFormat) -> bytes:
+    """Triples in a format; only the prefixes that are used are declared."""
+    plain = ox.serialize(triples, format=ox.RdfFormat.N_TRIPLES) or b""
+    used = {name: iri for name, iri in prefixes().items() if f"<{iri}".encode() in plain}
+    return ox.serialize(triples, format=form, prefixes=used) or b""
 
 
 def rows_of(payload: bytes) -> Rows:

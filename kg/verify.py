@@ -32,16 +32,8 @@ FIGURES = (
 )
 # Properties whose values are proper names or numbers of things, printed as they are.
 NAMES = ("registration", "studyCode", "grantNumber", "doi")
-WORDS = {
-    word: str(number)
-    for number, words in enumerate(
-        (
-            *("", "one single first initial once", "two twice second", "three third", "four"),
-            *("five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"),
-        )
-    )
-    for word in words.split()
-}
+CARDINALS = "one two three four five six seven eight nine ten eleven twelve"
+WORDS = {word: str(n) for n, word in enumerate(CARDINALS.split(), 1)} | {"single": "1"}
 CITED = re.compile(r"\((\d+(?:[-,]\d+)*)\)")
 CARRIERS = ("Sentence", "TableCell", "Footnote", "FigureLegend", "FrontMatter", "BibliographyEntry")
 
