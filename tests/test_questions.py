@@ -16,7 +16,7 @@ from kg.errors import ParameterError, QuestionError, UnknownNameError
 from kg.names import Names
 from kg.question import SLOT, Graph, load, questions
 from kg.store import Rows
-from tests.answers import Case, cases
+from tests.agreed import Case, cases
 
 CASES = cases()
 
