@@ -17,6 +17,7 @@ _environment = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+_environment.filters["head"] = lambda name: name.removesuffix("Name")
 _environment.filters["local"] = lambda address: (
     "/" + address.removeprefix(BASE) if str(address).startswith(BASE) else address
 )

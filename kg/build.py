@@ -20,6 +20,7 @@ from pathlib import Path
 
 import pyoxigraph as ox
 
+from kg.audit import audit
 from kg.check import check, prologue, rules
 from kg.errors import SnapshotError
 from kg.read import read
@@ -54,6 +55,8 @@ def build(
     progress("building the graph")
     quads = [*terms().quads, *found.quads]
     quads += _shortcuts(quads)
+    progress("auditing the source")
+    quads += audit(quads)
     quads += _description(quads)
     lines = _canonical(quads)
     content = "".join(lines)
@@ -71,7 +74,10 @@ def build(
 
 def _inputs(facts: Path) -> dict[str, str]:
     """The hash of every file that the snapshot depends on, and the engine's version."""
-    code = [ROOT / "kg" / f"{name}.py" for name in ("read", "mappings", "check", "build", "terms")]
+    code = [
+        ROOT / "kg" / f"{name}.py"
+        for name in ("read", "mappings", "check", "audit", "build", "terms")
+    ]
     paths = [p for p in ONTOLOGY.rglob("*") if p.is_file()]
     paths += [p for p in facts.rglob("*") if p.suffix in (".yaml", ".jsonld", ".tsv")] + code
     result = {

@@ -1,4 +1,4 @@
-"""The command line: check, build, ask, query, search, export, verify, places, serve.
+"""The command line: check, build, ask, query, search, audit, export, verify, places, serve.
 
 Exit codes: 0 ok, 1 the data or the query is wrong, 2 the command was used wrongly.
 Answers go to standard output, everything else to standard error.
@@ -308,6 +308,33 @@ def export(
 
     for path in export_snapshot(open_graph().store.snapshot, to, format_ or ["turtle"]):
         print(path)
+
+
+@app.command(epilog="Example: lenkg audit --severity high")
+def audit(
+    rule: Annotated[str | None, typer.Option(help="Only findings of this rule.")] = None,
+    severity: Annotated[str | None, typer.Option(help="Only high, medium or low.")] = None,
+    study: Annotated[str | None, typer.Option(help="Only findings on this study.")] = None,
+) -> None:
+    """Print where the review contradicts itself, its citations or arithmetic, by rule."""
+    given = {"rule": rule, "severity": severity, "study": study}
+    answer = open_graph().ask("findings", **{k: v for k, v in given.items() if v})
+    shown, findings = "", list[str]()
+    for row in answer:
+        if row["label"] != shown and row["rule"] != "by-reading":
+            print(f"\n{row['label']}  [{row['rule']}]")
+        shown = row["label"]
+        if row["finding"] not in findings:
+            findings.append(row["finding"])
+            lead = f"{row['label']}: " if row["rule"] == "by-reading" else ""
+            _wrapped(f"- {lead}{row['explanation']} ({row['severityName']}; {row['basisName']})", 2)
+        _wrapped(f"{row['recordLabel']}: {row['places'] or 'no place of its own'}", 4, first=4)
+    print(f"\n{len(findings)} finding{'' if len(findings) == 1 else 's'}")
+
+
+def _wrapped(text: str, indent: int, first: int = 0) -> None:
+    lines = textwrap.wrap(text, 110, initial_indent=" " * first, subsequent_indent=" " * indent)
+    print(*lines, sep="\n")
 
 
 @app.command(epilog="Example: lenkg verify --review zhang-2023.txt")

@@ -5,6 +5,7 @@ LenkgError              every error that has a sentence for the user
 ├── SourceError         the text of a source is not what it should be
 ├── SnapshotError       there is no built graph, or it cannot be opened
 ├── QuestionError       a question file is not well formed
+├── RuleError           an audit rule is not well formed
 ├── UnknownNameError    a name is not known; carries the nearest known ones
 ├── ParameterError      a value does not fit its parameter
 ├── QueryError          a SPARQL query is wrong; carries line and column where known
@@ -57,6 +58,10 @@ class SnapshotError(LenkgError):
 
 class QuestionError(LenkgError):
     """A question file is not well formed."""
+
+
+class RuleError(LenkgError):
+    """An audit rule is not well formed."""
 
 
 class UnknownNameError(LenkgError):

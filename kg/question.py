@@ -264,7 +264,9 @@ class Graph:
         asked = question(name)
         text = asked.bound(values, self.names)
         given = {
-            p.name: p.default for p in asked.parameters if p.default and p.omitted == "default"
+            p.name: re.sub(r"\S*:", "", p.default) if p.type == "entity" else p.default
+            for p in asked.parameters
+            if p.default and p.omitted == "default"
         } | {k: v if isinstance(v, str) else ", ".join(v) for k, v in values.items()}
         return Answer(asked, given, self.rows(text), self.store.snapshot.version, text)
 

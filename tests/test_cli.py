@@ -14,7 +14,7 @@ import pytest
 
 from kg.question import questions
 
-VERBS = ["check", "build", "ask", "query", "search", "export", "verify", "places", "serve"]
+VERBS = "check build ask query search audit export verify places serve".split()
 HEADLINE = [
     "ask",
     "improved-outcome",
@@ -114,6 +114,15 @@ def test_query_and_search(environment: dict[str, str]) -> None:
     assert typo[0]["name"] == "daratumumab"
     studies = run(environment, "search", "NCT02874742", "--kind", "study", "--format", "csv")[0]
     assert "study,griffin,GRIFFIN,NCT02874742" in studies
+
+
+def test_audit_prints_the_findings_by_rule(environment: dict[str, str]) -> None:
+    out, _ = run(environment, "audit", "--rule", "same-figure-in-two-studies")
+    assert "Two studies print the same median for the same measure." in out
+    said = "29.4 is printed for Kumar 2019 and for TOURMALINE-MM2. (medium; review alone)"
+    assert said in " ".join(out.split())
+    assert "Table I, row 19, efficacy" in out
+    assert out.endswith("\n1 finding\n")
 
 
 def test_verify_prints_a_count_for_each_section(environment: dict[str, str], review: Path) -> None:
