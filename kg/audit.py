@@ -18,8 +18,8 @@ from pathlib import Path
 import pyoxigraph as ox
 import yaml
 
-from kg.check import prologue, rules
 from kg.errors import RuleError
+from kg.rq import evaluate, header, holding, rules
 from kg.terms import BASE, RDF, RDFS, graph, iri
 
 HEAD = ("rule", "severity", "basis")
@@ -39,10 +39,9 @@ class Rule:
 def load(path: Path) -> Rule:
     """One rule file; RuleError with its name where the head is incomplete."""
     text = path.read_text(encoding="utf-8")
-    lines = [line[2:].removeprefix(" ") for line in text.splitlines() if line.startswith("#+")]
     try:
-        head = yaml.load("\n".join(lines), Loader=yaml.CBaseLoader)  # noqa: S506 (text only)
-        return Rule(path.stem, head["rule"], head["severity"], head["basis"], prologue() + text)
+        head = header(text)
+        return Rule(path.stem, head["rule"], head["severity"], head["basis"], text)
     except (yaml.YAMLError, KeyError, TypeError) as error:
         raise RuleError(f"{path}: the head needs {', '.join(HEAD)} in YAML ({error!r})") from error
 
@@ -50,9 +49,7 @@ def load(path: Path) -> Rule:
 def findings(rule: Rule, store: ox.Store) -> dict[str, tuple[str, list[str]]]:
     """What a rule finds in a store: key -> explanation and the addresses of the records."""
     found: dict[str, tuple[str, set[str]]] = {}
-    rows = store.query(rule.query, use_default_graph_as_union=True)
-    assert isinstance(rows, ox.QuerySolutions)
-    for row in rows:
+    for row in evaluate(rule.query, store):
         explanation = row["explanation"].value
         found.setdefault(row["key"].value, (explanation, set()))[1].add(row["record"].value)
     return {key: (text, sorted(records)) for key, (text, records) in found.items()}
@@ -64,8 +61,7 @@ def audit(quads: Iterable[ox.Quad]) -> list[ox.Quad]:
     A record's flags are the explanations of what concerns it, its arm, study or population,
     those curated by hand too; findings of low severity are no flags.
     """
-    store = ox.Store()
-    store.extend(quads)
+    store = holding(quads)
     name = graph("findings")
     result: list[ox.Quad] = []
     flags: dict[str, set[str]] = defaultdict(set)

@@ -21,16 +21,14 @@ from pathlib import Path
 import pyoxigraph as ox
 
 from kg.audit import audit
-from kg.check import check, prologue, rules
+from kg.check import check
 from kg.errors import SnapshotError
 from kg.read import read
+from kg.rq import evaluate, holding, rules
 from kg.store import BUILD, Snapshot, current
-from kg.terms import BASE, FACTS, ONTOLOGY, ROOT, XSD, graph, terms
+from kg.terms import BASE, FACTS, ONTOLOGY, RDF, ROOT, XSD, graph, prefixes, terms
 
-VOID = "http://rdfs.org/ns/void#"
-DCTERMS = "http://purl.org/dc/terms/"
 KEPT = 3  # snapshots; a running server may still start workers on an earlier one
-RDF_TYPE = ox.NamedNode("http://www.w3.org/1999/02/22-rdf-syntax-ns#type")
 
 
 def build(
@@ -76,7 +74,7 @@ def _inputs(facts: Path) -> dict[str, str]:
     """The hash of every file that the snapshot depends on, and the engine's version."""
     code = [
         ROOT / "kg" / f"{name}.py"
-        for name in ("read", "mappings", "check", "audit", "build", "terms")
+        for name in ("read", "mappings", "check", "audit", "build", "rq", "terms")
     ]
     paths = [p for p in ONTOLOGY.rglob("*") if p.is_file()]
     paths += [p for p in facts.rglob("*") if p.suffix in (".yaml", ".jsonld", ".tsv")] + code
@@ -99,27 +97,25 @@ def _unchanged(out: Path, inputs: dict[str, str]) -> Snapshot | None:
 
 def _shortcuts(quads: Iterable[ox.Quad]) -> list[ox.Quad]:
     """What the rules of ontology/shortcuts/ derive, in a graph of its own."""
-    store = ox.Store()
-    store.extend(quads)
-    derived = set()
+    store, name = holding(quads), graph("shortcuts")
+    derived: set[ox.Triple] = set()
     for path in rules("shortcuts"):
-        text = prologue() + path.read_text(encoding="utf-8")
-        derived |= set(store.query(text, use_default_graph_as_union=True))  # type: ignore[arg-type]
-    name = graph("shortcuts")
+        derived.update(evaluate(path.read_text(encoding="utf-8"), store))
     return [ox.Quad(t.subject, t.predicate, t.object, name) for t in derived]
 
 
 def _description(quads: list[ox.Quad]) -> list[ox.Quad]:
     """The dataset described in VoID, in a graph of its own."""
     name, dataset = graph("dataset"), ox.NamedNode(BASE)
+    void, dcterms = prefixes()["void"], prefixes()["dcterms"]
     statements: list[tuple[str, ox.NamedNode | ox.Literal]] = [
-        (RDF_TYPE.value, ox.NamedNode(VOID + "Dataset")),
-        (DCTERMS + "title", ox.Literal("Lenalidomide Evidence Knowledge Graph", language="en")),
-        (DCTERMS + "license", ox.NamedNode("https://creativecommons.org/licenses/by/4.0/")),
-        (DCTERMS + "source", ox.NamedNode("https://doi.org/10.3892/mco.2023.2705")),
-        (VOID + "uriSpace", ox.Literal(BASE)),
-        (VOID + "vocabulary", ox.NamedNode(BASE + "ontology/")),
-        (VOID + "triples", ox.Literal(str(len(quads)), datatype=ox.NamedNode(XSD + "integer"))),
+        (RDF + "type", ox.NamedNode(void + "Dataset")),
+        (dcterms + "title", ox.Literal("Lenalidomide Evidence Knowledge Graph", language="en")),
+        (dcterms + "license", ox.NamedNode("https://creativecommons.org/licenses/by/4.0/")),
+        (dcterms + "source", ox.NamedNode("https://doi.org/10.3892/mco.2023.2705")),
+        (void + "uriSpace", ox.Literal(BASE)),
+        (void + "vocabulary", ox.NamedNode(BASE + "ontology/")),
+        (void + "triples", ox.Literal(str(len(quads)), datatype=ox.NamedNode(XSD + "integer"))),
     ]
     return [ox.Quad(dataset, ox.NamedNode(p), o, name) for p, o in statements]
 

@@ -7,49 +7,33 @@ ontology/shapes.ttl (what a complete record holds).
 from __future__ import annotations
 
 import logging
-from pathlib import Path
 
 import pyoxigraph as ox
 
 from kg.errors import Fault, FaultsError
 from kg.read import Facts, records_of
-from kg.terms import BASE, ONTOLOGY, nearest, prefixes, terms
-
-
-def prologue() -> str:
-    """The PREFIX lines that the rules of ontology/ rely on."""
-    return "".join(f"PREFIX {name}: <{address}>\n" for name, address in prefixes().items())
-
-
-def rules(folder: str) -> list[Path]:
-    """The rule files of a folder of ontology/, by name."""
-    return sorted((ONTOLOGY / folder).glob("*.rq"))
+from kg.rq import evaluate, holding, rules
+from kg.terms import BASE, ONTOLOGY, hint, terms
 
 
 def check(facts: Facts) -> None:
     """Raises FaultsError with all faults at once; returns where there are none."""
-    if faults := _broken_rules(facts) + _incomplete_records(facts):
+    quads = [*terms().quads, *facts.quads]
+    if faults := _broken_rules(quads, facts) + _incomplete_records(quads, facts):
         raise FaultsError(faults)
 
 
-def _broken_rules(facts: Facts) -> list[Fault]:
-    store = ox.Store()
-    store.extend([*terms().quads, *facts.quads])
-    known = records_of([*terms().quads, *facts.quads])
+def _broken_rules(quads: list[ox.Quad], facts: Facts) -> list[Fault]:
+    store, known = holding(quads), records_of(quads)
     faults = []
     for path in rules("checks"):
-        rows = store.query(
-            prologue() + path.read_text(encoding="utf-8"), use_default_graph_as_union=True
-        )
-        assert isinstance(rows, ox.QuerySolutions)
-        for row in rows:
+        for row in evaluate(path.read_text(encoding="utf-8"), store):
             record, property_, value = row["record"], row["property"], row["value"]
             message = row["message"].value
             if path.stem == "dangling-reference":
                 kind, _, slug = value.value.rpartition("/")
                 same = [k.rpartition("/")[2] for k in known if k.startswith(kind + "/")]
-                hints = nearest(slug, same, most=1)
-                message += f" (did you mean '{hints[0]}'?)" if hints else ""
+                message += hint(slug, same)
             place = facts.place(record.value, property_.value, value.value)
             if not record.value.startswith(BASE) or place == "kg/facts":
                 place = "ontology/lenkg.ttl"
@@ -57,7 +41,7 @@ def _broken_rules(facts: Facts) -> list[Fault]:
     return faults
 
 
-def _incomplete_records(facts: Facts) -> list[Fault]:
+def _incomplete_records(quads: list[ox.Quad], facts: Facts) -> list[Fault]:
     # Imported here: the command line must start without rdflib and pySHACL.
     import pyshacl
     import rdflib
@@ -66,7 +50,7 @@ def _incomplete_records(facts: Facts) -> list[Fault]:
     logging.getLogger("rdflib.term").setLevel(logging.ERROR)
     sh = rdflib.Namespace("http://www.w3.org/ns/shacl#")
     data = rdflib.Graph()
-    triples = [ox.Triple(q.subject, q.predicate, q.object) for q in (*terms().quads, *facts.quads)]
+    triples = [ox.Triple(q.subject, q.predicate, q.object) for q in quads]
     data.parse(data=ox.serialize(triples, format=ox.RdfFormat.N_TRIPLES), format="nt")
     shapes = rdflib.Graph().parse(ONTOLOGY / "shapes.ttl", format="turtle")
     conforms, report, text = pyshacl.validate(data, shacl_graph=shapes, inference="none")

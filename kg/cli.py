@@ -22,6 +22,7 @@ import typer
 from kg.errors import FaultsError, LenkgError, ParameterError, UnknownNameError
 from kg.question import Question, open_graph, questions
 from kg.store import BUILD, Rows, as_csv, rows_of
+from kg.terms import prologue
 
 USAGE = (ParameterError, UnknownNameError)
 app = typer.Typer(
@@ -145,8 +146,7 @@ def _addresses(columns: list[str]) -> frozenset[str]:
 
 
 def _option(parameter: Any) -> Argument:
-    fixed = parameter.default and parameter.omitted == "default"
-    default = f" [default: {parameter.default}]" if fixed else ""
+    default = f" [default: {parameter.left_out}]" if parameter.left_out else ""
     kind = f" ({parameter.kind.replace('-', ' ')})" if parameter.kind else ""
     example = f" For example: {parameter.example}." if parameter.example else ""
     option = typer.Option(
@@ -247,8 +247,6 @@ def query(
     format_: FormatOption = Format.table,
 ) -> None:
     """Run a SPARQL query. LenKG's prefixes are known; a CONSTRUCT or DESCRIBE prints Turtle."""
-    from kg.check import prologue
-
     if text == "-":
         text = sys.stdin.read()
     elif len(text) < 256 and Path(text).is_file():

@@ -21,6 +21,7 @@ import yaml
 
 from kg.errors import ParameterError, QuestionError, UnknownNameError
 from kg.names import NAMES, Names
+from kg.rq import header
 from kg.store import Engine, Rows, Store, current, rows_of
 from kg.terms import QUERIES, XSD, nearest
 
@@ -52,6 +53,11 @@ class Parameter:
     default: str | None = None
     omitted: str = "default"
 
+    @property
+    def left_out(self) -> str | None:
+        """The value that counts where the parameter is left out; None where any does."""
+        return self.default if self.default and self.omitted == "default" else None
+
     def term(self, value: str, names: Names) -> str:
         """The value as a serialised RDF term; ParameterError where it does not fit."""
         if len(value) > MOST_CHARACTERS:
@@ -80,6 +86,11 @@ class Column:
     name: str
     meaning: str
     unit: str | None = None
+
+
+def told(parts: Iterable[Parameter | Column]) -> list[dict[str, Any]]:
+    """Parameters or columns as plain data, without what is not given."""
+    return [{k: v for k, v in vars(part).items() if v is not None} for part in parts]
 
 
 @dataclass(frozen=True)
@@ -114,9 +125,7 @@ class Answer:
             "question": self.question.name,
             "summary": self.question.summary,
             "parameters": self.parameters,
-            "columns": [
-                {k: v for k, v in vars(c).items() if v is not None} for c in self.question.columns
-            ],
+            "columns": told(self.question.columns),
             "rows": list(self.rows),
             "count": len(self),
             "message": self.message,
@@ -169,10 +178,8 @@ class Question:
 def load(path: Path) -> Question:
     """One question file; QuestionError with the file's name where header and text disagree."""
     text = path.read_text(encoding="utf-8")
-    lines = [line[2:].removeprefix(" ") for line in text.splitlines() if line.startswith("#+")]
     try:
-        head = yaml.load("\n".join(lines), Loader=yaml.CBaseLoader)  # noqa: S506 (text only)
-        head = head or {}
+        head = header(text) or {}
         defaults = dict(SLOT.findall(text))
         parameters = [
             Parameter(
@@ -264,9 +271,9 @@ class Graph:
         asked = question(name)
         text = asked.bound(values, self.names)
         given = {
-            p.name: re.sub(r"\S*:", "", p.default) if p.type == "entity" else p.default
+            p.name: re.sub(r"\S*:", "", p.left_out) if p.type == "entity" else p.left_out
             for p in asked.parameters
-            if p.default and p.omitted == "default"
+            if p.left_out
         } | {k: v if isinstance(v, str) else ", ".join(v) for k, v in values.items()}
         return Answer(asked, given, self.rows(text), self.store.snapshot.version, text)
 

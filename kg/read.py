@@ -19,7 +19,20 @@ import yaml
 
 from kg.errors import Fault, FaultsError
 from kg.mappings import read_mappings
-from kg.terms import ADDRESS, BASE, FACTS, ROOT, SLUG, Terms, Word, context, graph, nearest, terms
+from kg.terms import (
+    ADDRESS,
+    BASE,
+    FACTS,
+    ROOT,
+    SLUG,
+    Terms,
+    Word,
+    context,
+    graph,
+    hint,
+    sources,
+    terms,
+)
 from kg.terms import words as context_words
 
 YAML_TEXT = "tag:yaml.org,2002:str"
@@ -52,7 +65,7 @@ def read(root: Path = FACTS) -> Facts:
     and doubled keys, empty values, malformed addresses, an address given twice.
     """
     facts, faults = Facts(), list[Fault]()
-    for source in sorted(path for path in root.iterdir() if path.is_dir()):
+    for source in sources(root):
         merged = context(source)
         for path in sorted(source.rglob("*.yaml")):
             reader = _Reader(path, context_words(merged), facts.lines)
@@ -143,9 +156,7 @@ class _Reader:
                 continue
             known = self.words.get(key.value)
             if known is None:
-                hint = nearest(key.value, self.words)
-                found = f" (did you mean '{hint[0]}'?)" if hint else ""
-                self.fault(key, f"unknown key '{key.value}'{found}")
+                self.fault(key, f"unknown key '{key.value}'{hint(key.value, self.words)}")
                 continue
             self.lines[(me, known.property)] = self.where(key)
             values = self.values(value, known, me)
@@ -167,9 +178,8 @@ class _Reader:
                 )
                 return None
             if match[1] not in self.terms.classes:
-                hint = nearest(match[1], self.terms.classes)
-                found = f" (did you mean '{hint[0]}'?)" if hint else ""
-                self.fault(given, f"unknown kind '{match[1]}' in '{given.value}'{found}")
+                near = hint(match[1], self.terms.classes)
+                self.fault(given, f"unknown kind '{match[1]}' in '{given.value}'{near}")
                 return None
             return match[0]
         class_ = self.terms.ranges.get(word.property) if word else None

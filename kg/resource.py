@@ -16,7 +16,7 @@ from pyld import jsonld
 
 from kg.errors import UnknownNameError
 from kg.question import Graph
-from kg.terms import BASE, FACTS, RDFS, VOCABULARY, context, nearest, terms
+from kg.terms import BASE, RDFS, VOCABULARY, context, nearest, sources, terms
 
 OWNED = ("hasStatement", "hasPhase", "hasCondition")
 
@@ -63,7 +63,7 @@ def about(graph: Graph, kind: str, slug: str, media_type: str) -> bytes:
 @cache
 def _context() -> dict[str, Any]:
     merged = context()
-    for source in sorted(path for path in FACTS.iterdir() if path.is_dir()):
+    for source in sources():
         merged |= context(source)
     return merged
 

@@ -1,6 +1,6 @@
 """The engine behind one small door: a built snapshot, opened read-only in memory.
 
-This is the only module that knows pyoxigraph's store. It imports little, since the
+This is the only module that queries a snapshot with the engine. It imports little, since the
 command line and every query worker start with it.
 """
 

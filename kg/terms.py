@@ -47,6 +47,12 @@ def nearest(name: str, known: Iterable[str], most: int = 3) -> list[str]:
     return [folded[match] for match in found]
 
 
+def hint(name: str, known: Iterable[str]) -> str:
+    """` (did you mean '…'?)` with the known name that looks most like `name`, if any does."""
+    found = nearest(name, known, most=1)
+    return f" (did you mean '{found[0]}'?)" if found else ""
+
+
 @dataclass(frozen=True)
 class Terms:
     """What the code reads from ontology/lenkg.ttl.
@@ -134,6 +140,11 @@ def _expand(name: str, prefixes: dict[str, str]) -> str:
     return prefixes[prefix] + local if colon and prefix in prefixes else name
 
 
+def sources(root: Path = FACTS) -> list[Path]:
+    """The folders of curated facts, one a source."""
+    return sorted(path for path in root.iterdir() if path.is_dir())
+
+
 @cache
 def prefixes() -> dict[str, str]:
     """The prefixes of every query and export: one for each kind of address, and the standards'."""
@@ -150,3 +161,8 @@ def prefixes() -> dict[str, str]:
         "dcterms": "http://purl.org/dc/terms/",
         "void": "http://rdfs.org/ns/void#",
     }
+
+
+def prologue() -> str:
+    """The PREFIX lines of `prefixes()`."""
+    return "".join(f"PREFIX {name}: <{address}>\n" for name, address in prefixes().items())

@@ -10,9 +10,20 @@ import rdflib
 from rdflib import OWL, RDF, RDFS, SKOS, Graph, URIRef
 from rdflib.plugins.sparql import prepareQuery
 
-from kg.check import prologue, rules
+from kg.rq import rules
 from kg.store import Snapshot
-from kg.terms import BASE, FACTS, ONTOLOGY, VOCABULARY, context, prefixes, terms, words
+from kg.terms import (
+    BASE,
+    FACTS,
+    ONTOLOGY,
+    VOCABULARY,
+    context,
+    prefixes,
+    prologue,
+    sources,
+    terms,
+    words,
+)
 
 # OWL 2 datatype map, https://www.w3.org/TR/owl2-syntax/#Datatype_Maps, as far as it is used
 DATATYPES = {rdflib.XSD.string, rdflib.XSD.integer, rdflib.XSD.decimal, rdflib.XSD.boolean}
@@ -98,7 +109,7 @@ def test_every_word_of_the_context_is_a_property(ontology: Graph) -> None:
         str(SKOS.altLabel),
         str(SKOS.definition),
     }
-    for source in (path for path in FACTS.iterdir() if path.is_dir()):
+    for source in sources():
         for word in words(context(source)).values():
             if word.key not in ("id", "type"):
                 assert word.property in known, word.key
