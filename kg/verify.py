@@ -15,12 +15,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import pyoxigraph as ox
-
 from kg.errors import Fault, SourceError
 from kg.places import FIGURE, Passage
 from kg.read import Facts
-from kg.terms import BASE, FACTS, VOCABULARY
+from kg.terms import BASE, FACTS, VOCABULARY, graph
 
 # Properties whose values are figures of the source, and so stand at a place of their record.
 FIGURES = (
@@ -123,6 +121,11 @@ class _Verifier:
         self.folder = FACTS / source
         self.source = source
         self.texts = {p.address: plain(p.text) for p in passages}
+        self.values: dict[str, list[tuple[str, str]]] = defaultdict(list)
+        own = graph(source)
+        for q in facts.quads:
+            if q.graph_name == own:
+                self.values[q.predicate.value].append((q.subject.value, q.object.value))  # type: ignore[union-attr]
         self.place = {s: self.address(p) for s, p in self.pairs("statedIn")}
         self.printed = dict(self.pairs("printed"))
         self.cites: dict[str, set[int]] = defaultdict(set)
@@ -135,12 +138,7 @@ class _Verifier:
 
     def pairs(self, name: str) -> list[tuple[str, str]]:
         """Subject and value of every triple with this property, in the source's own graph."""
-        graph, property_ = f"{BASE}graph/{self.source}", VOCABULARY + name
-        return [
-            (q.subject.value, q.object.value)  # type: ignore[union-attr]
-            for q in self.facts.quads
-            if q.predicate.value == property_ and q.graph_name == ox.NamedNode(graph)
-        ]
+        return self.values[VOCABULARY + name]
 
     def address(self, place: str) -> str:
         return place.removeprefix(f"{BASE}place/{self.source}-")
