@@ -13,7 +13,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.middleware.cors import CORSMiddleware
 
 from api import problems, questions, resources, sparql
-from api.formats import negotiate
+from api.formats import wants_page
 from api.pages import page
 from api.pool import Pool
 from kg.errors import LenkgError
@@ -65,10 +65,7 @@ def create_app(snapshot: Snapshot, seconds: float = 10.0) -> FastAPI:
             "ontology": "/ontology.ttl",
             "version": "/version",
         }
-        if (
-            negotiate(request.headers.get("accept"), ("application/json", "text/html"))
-            == "text/html"
-        ):
+        if wants_page(request.headers.get("accept")):
             return page("start.html", title="LenKG", links=links, headline=HEADLINE)
         return {"name": "Lenalidomide Evidence Knowledge Graph", "links": links}
 
@@ -90,9 +87,7 @@ def create_app(snapshot: Snapshot, seconds: float = 10.0) -> FastAPI:
 
     @app.get("/ontology.ttl", summary="The ontology")
     def ontology() -> Response:
-        return Response(
-            (ONTOLOGY / "lenkg.ttl").read_bytes(), media_type="text/turtle; charset=utf-8"
-        )
+        return Response((ONTOLOGY / "lenkg.ttl").read_bytes(), media_type="text/turtle")
 
     app.include_router(questions.router())
     app.include_router(sparql.router())

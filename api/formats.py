@@ -58,6 +58,11 @@ def negotiate(accept: str | None, offered: Iterable[str]) -> str:
     return best
 
 
+def wants_page(accept: str | None) -> bool:
+    """Whether an Accept header prefers a page to JSON, where there are these two."""
+    return negotiate(accept, ("application/json", "text/html")) == "text/html"
+
+
 def _range(part: str) -> tuple[str, float]:
     name, *parameters = (piece.strip().lower() for piece in part.split(";"))
     for parameter in parameters:

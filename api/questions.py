@@ -7,15 +7,15 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from api.formats import negotiate, suffix
+from api.formats import negotiate, suffix, wants_page
 from api.pages import page
-from kg.question import Answer, Question, question, questions
+from kg.question import Answer, Question, question, questions, told
 from kg.store import as_csv
 
+DELIMITERS = {"text/csv": ",", "text/tab-separated-values": "\t"}
 OFFERED = (
     "application/json",
-    "text/csv",
-    "text/tab-separated-values",
+    *DELIMITERS,
     "text/html",
     "application/sparql-query",
 )
@@ -30,10 +30,8 @@ def described(asked: Question) -> dict[str, Any]:
         "description": asked.description,
         "persona": asked.persona,
         "tags": asked.tags,
-        "parameters": [
-            {k: v for k, v in vars(p).items() if v is not None} for p in asked.parameters
-        ],
-        "columns": [{k: v for k, v in vars(c).items() if v is not None} for c in asked.columns],
+        "parameters": told(asked.parameters),
+        "columns": told(asked.columns),
         "href": f"/questions/{asked.name}",
     }
 
@@ -43,8 +41,7 @@ def _openapi(asked: Question) -> dict[str, Any]:
     for p in asked.parameters:
         item: dict[str, Any] = {"type": OPENAPI_TYPES.get(p.type, "string")}
         kind = f" A name, synonym, slug or address of a {p.kind}." if p.kind else ""
-        left_out = p.default if p.default and p.omitted == "default" else "any"
-        default = f" Left out: {left_out}."
+        default = f" Left out: {p.left_out or 'any'}."
         parameter: dict[str, Any] = {
             "name": p.name,
             "in": "query",
@@ -69,10 +66,7 @@ def router() -> APIRouter:
     @routes.get("/questions", summary="All questions")
     def listed(request: Request) -> Response:
         found = [described(q) for q in questions().values()]
-        if (
-            negotiate(request.headers.get("accept"), ("application/json", "text/html"))
-            == "text/html"
-        ):
+        if wants_page(request.headers.get("accept")):
             return page("questions.html", title="Questions", questions=found)
         return _json({"questions": found, "count": len(found)})
 
@@ -81,9 +75,7 @@ def router() -> APIRouter:
         name, media_type = suffix(name, OFFERED)
         question(name)
         media_type = media_type or negotiate(request.headers.get("accept"), OFFERED)
-        values: dict[str, list[str]] = {}
-        for key, value in request.query_params.multi_items():
-            values.setdefault(key, []).append(value)
+        values = {key: request.query_params.getlist(key) for key in request.query_params}
         return _answer(request.app.state.graph.ask(name, **values), media_type)
 
     for asked in questions().values():
@@ -102,12 +94,8 @@ def router() -> APIRouter:
 
 def _answer(answer: Answer, media_type: str) -> Response:
     headers = {"Vary": "Accept"}
-    if media_type == "text/csv":
-        return Response(as_csv(answer.rows), 200, headers, "text/csv; charset=utf-8")
-    if media_type == "text/tab-separated-values":
-        return Response(
-            as_csv(answer.rows, "\t"), 200, headers, "text/tab-separated-values; charset=utf-8"
-        )
+    if media_type in DELIMITERS:
+        return Response(as_csv(answer.rows, DELIMITERS[media_type]), 200, headers, media_type)
     if media_type == "application/sparql-query":
         return Response(answer.query, 200, headers, "application/sparql-query; charset=utf-8")
     if media_type == "text/html":

@@ -33,9 +33,6 @@ def router() -> APIRouter:
             rows = properties(graph, kind, name)
             title = next((r["value"] for r in rows if r["property"] == "label"), f"{kind}/{name}")
             return page("resource.html", title=title, kind=kind, slug=name, rows=rows)
-        charset = "; charset=utf-8" if media_type.startswith("text/") else ""
-        return Response(
-            about(graph, kind, name, media_type), 200, {"Vary": "Accept"}, media_type + charset
-        )
+        return Response(about(graph, kind, name, media_type), 200, {"Vary": "Accept"}, media_type)
 
     return routes

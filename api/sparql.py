@@ -74,8 +74,7 @@ def router() -> APIRouter:
         if accept and "application/json" in accept and "application/sparql-results+json" in offered:
             accept += ", application/sparql-results+json;q=0.5"
         media_type, payload = pool.query(text, negotiate(accept, offered))
-        charset = "; charset=utf-8" if media_type.startswith("text/") else ""
-        return Response(payload, 200, {"Vary": "Accept"}, media_type + charset)
+        return Response(payload, 200, {"Vary": "Accept"}, media_type)
 
     @routes.get(
         "/sparql",
