@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +12,7 @@ import pytest
 from kg.build import build
 from kg.question import Graph, open_graph
 from kg.store import Snapshot
+from tests.program import serving
 
 ROOT = Path(__file__).resolve().parents[1]
 REVIEW = Path(os.environ.get("LENKG_REVIEW", ROOT.parent / "shared" / "review" / "zhang-2023.txt"))
@@ -37,13 +36,11 @@ def environment(snapshot: Snapshot) -> dict[str, str]:
 @pytest.fixture(scope="session")
 def server(environment: dict[str, str]) -> Iterator[httpx.Client]:
     """A client of `lenkg serve`, whose queries may run for two seconds."""
-    command = [sys.executable, "-m", "kg.cli", "serve", "--port", "0", "--seconds", "2"]
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout
-        address = process.stdout.readline().split()[-1]
-        with httpx.Client(base_url=address, timeout=30) as client:
-            yield client
-        process.terminate()
+    with (
+        serving(environment, "--seconds", "2") as address,
+        httpx.Client(base_url=address, timeout=30) as client,
+    ):
+        yield client
 
 
 @pytest.fixture(scope="session")

@@ -21,6 +21,11 @@ KILLER = "SELECT (COUNT(*) AS ?n) WHERE { ?a ?b ?c . ?d ?e ?f . ?g ?h ?i . ?j ?k
 ROWS = "application/sparql-results+json"
 
 
+def assert_served(response: httpx.Response, kind: str) -> None:
+    assert response.status_code == 200, response.text
+    assert response.headers["content-type"].partition(";")[0] == kind
+
+
 @pytest.mark.parametrize(
     ("path", "accept", "kind"),
     [
@@ -54,8 +59,7 @@ ROWS = "application/sparql-results+json"
 )
 def test_what_is_served(server: httpx.Client, path: str, accept: str, kind: str) -> None:
     response = server.get(path, headers={"Accept": accept})
-    assert response.status_code == 200, response.text
-    assert response.headers["content-type"].partition(";")[0] == kind
+    assert_served(response, kind)
     assert response.content
 
 
@@ -137,8 +141,7 @@ def test_sparql(server: httpx.Client, query: str, accept: str, kind: str, way: s
     else:
         headers["Content-Type"] = "application/sparql-query"
         response = server.post("/sparql", content=query, headers=headers)
-    assert response.status_code == 200, response.text
-    assert response.headers["content-type"].partition(";")[0] == kind
+    assert_served(response, kind)
     if kind in ("text/turtle", "application/n-triples", "application/rdf+xml"):
         assert len(rdflib.Graph().parse(data=response.text, format=kind)) >= 2
 

@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -18,12 +17,13 @@ from kg.build import build
 from kg.errors import SnapshotError
 from kg.store import Snapshot, Store, current
 from kg.terms import BASE, FACTS
+from tests.program import LENKG, run
 
 
 @pytest.mark.parametrize("seed", ["1", "2"])
 def test_two_builds_are_byte_identical(snapshot: Snapshot, tmp_path: Path, seed: str) -> None:
     environment = os.environ | {"PYTHONHASHSEED": seed, "LENKG_BUILD": str(tmp_path)}
-    subprocess.run([sys.executable, "-m", "kg.cli", "build"], env=environment, check=True)
+    run(environment, "build")
     other = current(tmp_path)
     assert other.version == snapshot.version
     for name in ("lenkg.nq", "manifest.json"):
@@ -55,7 +55,7 @@ def test_a_killed_build_leaves_the_last_snapshot(snapshot: Snapshot, tmp_path: P
     out = tmp_path / "build"
     shutil.copytree(snapshot.path.parents[1], out, symlinks=True)
     for delay in (0.3, 0.8, 1.2, 1.6, 2.0, 2.4):
-        command = [sys.executable, "-m", "kg.cli", "build", "--again", "--out", str(out)]
+        command = [*LENKG, "build", "--again", "--out", str(out)]
         with subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as job:
             time.sleep(delay)
             job.send_signal(signal.SIGKILL)

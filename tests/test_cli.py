@@ -6,13 +6,12 @@ import csv
 import io
 import json
 import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from kg.question import questions
+from tests.program import run
 
 VERBS = "check build ask query search audit export verify places serve".split()
 HEADLINE = [
@@ -23,19 +22,6 @@ HEADLINE = [
     "--population",
     "transplant-eligible-ndmm",
 ]
-
-
-def run(environment: dict[str, str], *arguments: str, code: int = 0) -> tuple[str, str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "kg.cli", *arguments],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == code, done.stderr
-    assert "Traceback" not in done.stderr
-    return done.stdout, done.stderr
 
 
 @pytest.mark.parametrize("verb", [*VERBS, *(f"ask {name}" for name in questions())])

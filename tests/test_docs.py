@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from kg.question import Graph
+from tests.program import run
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -36,15 +37,8 @@ def settled(text: str) -> str:
 def test_a_command_prints_what_is_shown(
     environment: dict[str, str], command: str, output: str
 ) -> None:
-    arguments = shlex.split(command)[1:]
-    done = subprocess.run(
-        [sys.executable, "-m", "kg.cli", *arguments],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert settled(done.stdout) == settled(output)
+    out, _ = run(environment, *shlex.split(command)[1:])
+    assert settled(out) == settled(output)
 
 
 @pytest.mark.parametrize(("command", "output"), commands("curl"))

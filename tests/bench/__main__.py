@@ -21,6 +21,7 @@ from rich.table import Table
 from kg.build import build
 from kg.question import open_graph
 from kg.store import Store, current
+from tests.program import serving
 
 HEADLINE = {"outcome": "mrd-negativity", "population": "transplant-eligible-ndmm"}
 ENGINE = "import pyoxigraph as ox; s = ox.Store(); s.bulk_load(path={path!r}); s.query('ASK {{}}')"
@@ -72,22 +73,15 @@ def main() -> None:
         row("lenkg ask, whole process", shell, "python -c pass + engine's cold start", start + cold)
 
         begun = time.perf_counter()
-        command = [sys.executable, "-m", "kg.cli", "serve", "--port", "0"]
-        with subprocess.Popen(
-            command, env=environment, stdout=subprocess.PIPE, text=True
-        ) as server:
-            assert server.stdout
-            address = server.stdout.readline().split()[-1]
-            with httpx.Client(base_url=address) as client:
-                while client.get("/health").status_code != 200:
-                    time.sleep(0.005)
-                row("server ready", time.perf_counter() - begun, "limit 1.5 s", 1.5)
-                graph = open_graph(out)
-                path = "/questions/improved-outcome"
-                over_http = seconds(lambda: client.get(path, params=HEADLINE), 300)
-                in_process = seconds(lambda: graph.ask("improved-outcome", **HEADLINE), 300)
-                row("headline over HTTP", over_http, "the same in this process", in_process)
-            server.terminate()
+        with serving(environment) as address, httpx.Client(base_url=address) as client:
+            while client.get("/health").status_code != 200:
+                time.sleep(0.005)
+            row("server ready", time.perf_counter() - begun, "limit 1.5 s", 1.5)
+            graph = open_graph(out)
+            path = "/questions/improved-outcome"
+            over_http = seconds(lambda: client.get(path, params=HEADLINE), 300)
+            in_process = seconds(lambda: graph.ask("improved-outcome", **HEADLINE), 300)
+            row("headline over HTTP", over_http, "the same in this process", in_process)
         row("open a snapshot", seconds(lambda: Store(snapshot), 10), "limit 0.2 s", 0.2)
     Console(width=120).print(table)
 
