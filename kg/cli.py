@@ -21,8 +21,8 @@ import typer
 
 from kg.errors import FaultsError, LenkgError, ParameterError, UnknownNameError
 from kg.question import Question, open_graph, questions
-from kg.store import BUILD, Rows, as_csv, rows_of
-from kg.terms import prologue
+from kg.store import BUILD, Rows, Store, as_csv, current, rows_of
+from kg.terms import prefixes
 
 USAGE = (ParameterError, UnknownNameError)
 app = typer.Typer(
@@ -253,9 +253,7 @@ def query(
         text = Path(text).read_text(encoding="utf-8")
     elif len(text.split()) < 2:
         raise ParameterError("SPARQL", f"'{text}' is neither a query nor a file")
-    if "PREFIX" not in text.upper():
-        text = prologue().replace("\n", " ") + text
-    media_type, payload = open_graph().store.query(text)
+    media_type, payload = Store(current()).query(text, known=prefixes())
     if media_type == "text/turtle":
         print(payload.decode(), end="")
         return

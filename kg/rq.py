@@ -13,7 +13,7 @@ from typing import Any
 import pyoxigraph as ox
 import yaml
 
-from kg.terms import ONTOLOGY, prologue
+from kg.terms import ONTOLOGY, prefixes
 
 
 def header(text: str) -> Any:
@@ -39,4 +39,4 @@ def holding(quads: Iterable[ox.Quad]) -> ox.Store:
 
 def evaluate(text: str, store: ox.Store) -> Any:
     """What a rule's text gives: solutions for a SELECT, triples for a CONSTRUCT."""
-    return store.query(prologue() + text, use_default_graph_as_union=True)
+    return store.query(text, prefixes=prefixes(), use_default_graph_as_union=True)

@@ -8,7 +8,7 @@ strings, addresses, comments or names, and after code point escapes are resolved
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from kg.errors import QueryError, RefusedError
@@ -68,14 +68,15 @@ class Asked(NamedTuple):
     dataset: bool
 
 
-def asked(query: str, graphs: frozenset[str]) -> Asked:
+def asked(query: str, graphs: frozenset[str], known: Mapping[str, str] = {}) -> Asked:
     """The form of a read-only query: SELECT, ASK, CONSTRUCT or DESCRIBE.
 
-    Raises RefusedError for an update, for SERVICE, and for FROM with an address that
-    is not among `graphs`; QueryError where no form is found.
+    `known` are prefixes that the query need not declare. Raises RefusedError for an
+    update, for SERVICE, and for FROM with an address that is not among `graphs`;
+    QueryError where no form is found.
     """
     found, dataset = "", False
-    prefixes: dict[str, str] = {}
+    prefixes = {f"{name}:": address for name, address in known.items()}
     stream = tokens(ESCAPE.sub(_resolved, query))
     for token in stream:
         word = token.text.upper() if token.kind == "word" else ""

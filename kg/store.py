@@ -11,7 +11,7 @@ import io
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -118,14 +118,17 @@ class Store:
             raise SnapshotError(f"{snapshot.quads} cannot be loaded: {error}") from error
         self.graphs = snapshot.graphs
 
-    def query(self, text: str, media_type: str | None = None) -> tuple[str, bytes]:
+    def query(
+        self, text: str, media_type: str | None = None, known: Mapping[str, str] = {}
+    ) -> tuple[str, bytes]:
         """The answer to a SPARQL query as (media type, bytes).
 
-        A SELECT or ASK is answered in one of ROWS (JSON by default), a CONSTRUCT or
-        DESCRIBE in one of TRIPLES (Turtle by default). Raises QueryError for a query
-        that is wrong, RefusedError for one that is not offered here.
+        `known` are prefixes that the query need not declare. A SELECT or ASK is answered in
+        one of ROWS (JSON by default), a CONSTRUCT or DESCRIBE in one of TRIPLES (Turtle by
+        default). Raises QueryError for a query that is wrong, RefusedError for one that is
+        not offered here.
         """
-        wanted = asked(text, self.graphs)
+        wanted = asked(text, self.graphs, known)
         formats = formats_for(wanted.form)
         chosen = media_type or next(iter(formats))
         if chosen not in formats:
@@ -133,7 +136,9 @@ class Store:
                 f"{chosen} does not fit this form of query; use {', '.join(formats)}"
             )
         try:
-            result = self._store.query(text, use_default_graph_as_union=not wanted.dataset)
+            result = self._store.query(
+                text, prefixes=dict(known), use_default_graph_as_union=not wanted.dataset
+            )
             if isinstance(result, ox.QueryBoolean) and formats[chosen] in (
                 ox.QueryResultsFormat.CSV,
                 ox.QueryResultsFormat.TSV,

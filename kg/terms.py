@@ -161,8 +161,3 @@ def prefixes() -> dict[str, str]:
         "dcterms": "http://purl.org/dc/terms/",
         "void": "http://rdfs.org/ns/void#",
     }
-
-
-def prologue() -> str:
-    """The PREFIX lines of `prefixes()`."""
-    return "".join(f"PREFIX {name}: <{address}>\n" for name, address in prefixes().items())

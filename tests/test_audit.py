@@ -12,7 +12,7 @@ from kg.audit import findings, load
 from kg.errors import RuleError
 from kg.question import Graph
 from kg.rq import holding, rules
-from kg.terms import BASE, prologue, terms
+from kg.terms import BASE, terms
 
 CASES = Path(__file__).parent / "cases" / "audit"
 RULES = rules("audit")
@@ -50,7 +50,7 @@ def test_a_rule_has_its_head(rule: Path, graph: Graph) -> None:
     assert re.fullmatch(r"[A-Z].{15,}\.", head.rule)
     assert graph.names.resolve("severity", head.severity)
     assert graph.names.resolve("finding-basis", head.basis)
-    assert list(graph.rows(prologue() + f'SELECT ?f {{ ?f lenkg:rule "{rule.stem}" }}'))
+    assert list(graph.rows(f'SELECT ?f {{ ?f <{BASE}ontology/rule> "{rule.stem}" }}'))
 
 
 def test_a_faulty_rule_is_named(tmp_path: Path) -> None:

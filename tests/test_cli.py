@@ -55,6 +55,9 @@ def test_the_headline_as_csv_and_json(environment: dict[str, str]) -> None:
         (["ask", "improved-outcomes"], 2, "improved-outcome"),
         (["ask", "regimens-by-size", "--size", "four"], 2, "not a whole number, for example 4"),
         (["query", "SELECT * WHERE { ?s ?p }"], 1, "the query is not SPARQL"),
+        (["query", "SELECT * WHERE { ?s ?p }"], 1, "error at 1:25"),
+        (["query", "ASK { SERVICE <http://x/> {} }"], 1, "SERVICE at line 1, column 7 is not"),
+        (["query", "ASK FROM graph:nothing {}"], 1, "names https://w3id.org/lenkg/graph/nothing"),
         (["query", "INSERT DATA {}"], 1, "is an update; this graph is read-only"),
         (["query", "nofile.rq"], 2, "is neither a query nor a file"),
         (["search", " "], 2, "TEXT: is empty; write a name or a part of one"),
@@ -89,6 +92,8 @@ def test_a_port_in_use(environment: dict[str, str]) -> None:
 
 def test_query_and_search(environment: dict[str, str]) -> None:
     out, _ = run(environment, "query", "ASK { drug:lenalidomide a lenkg:Drug }")
+    assert out == "true\n"
+    out, _ = run(environment, "query", "ASK FROM graph:ontology { lenkg:Drug a owl:Class }")
     assert out == "true\n"
     out, _ = run(environment, "query", "DESCRIBE drug:bortezomib")
     assert "drug:bortezomib" in out

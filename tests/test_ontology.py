@@ -19,7 +19,6 @@ from kg.terms import (
     VOCABULARY,
     context,
     prefixes,
-    prologue,
     sources,
     terms,
     words,
@@ -136,7 +135,7 @@ def test_every_kind_is_one_word_of_an_address() -> None:
 def test_a_rule_begins_with_itself_in_english(path) -> None:  # type: ignore[no-untyped-def]
     first, _, query = path.read_text(encoding="utf-8").partition("\n")
     assert re.fullmatch(r"# [A-Z].{20,}\.", first)
-    prepareQuery(prologue() + query)
+    prepareQuery(query, initNs=prefixes())
 
 
 def test_the_shapes_speak_in_sentences() -> None:
