@@ -24,6 +24,7 @@ from kg.audit import audit
 from kg.check import check
 from kg.errors import SnapshotError
 from kg.read import read
+from kg.reason import reason
 from kg.rq import evaluate, holding, rules
 from kg.store import BUILD, Snapshot, current
 from kg.terms import BASE, FACTS, ONTOLOGY, RDF, ROOT, XSD, graph, prefixes, terms
@@ -50,8 +51,10 @@ def build(
     found = read(facts)
     progress("checking the facts")
     check(found)
-    progress("building the graph")
     quads = [*terms().quads, *found.quads]
+    progress("reasoning")
+    quads += reason(quads, out / "inferred", found.place)
+    progress("building the graph")
     quads += _shortcuts(quads)
     progress("auditing the source")
     quads += audit(quads)
@@ -74,7 +77,7 @@ def _inputs(facts: Path) -> dict[str, str]:
     """The hash of every file that the snapshot depends on, and the engine's version."""
     code = [
         ROOT / "kg" / f"{name}.py"
-        for name in ("read", "mappings", "check", "audit", "build", "rq", "terms")
+        for name in ("read", "mappings", "check", "reason", "owl", "audit", "build", "rq", "terms")
     ]
     paths = [p for p in ONTOLOGY.rglob("*") if p.is_file()]
     paths += [p for p in facts.rglob("*") if p.suffix in (".yaml", ".jsonld", ".tsv")] + code
@@ -84,7 +87,8 @@ def _inputs(facts: Path) -> dict[str, str]:
         ).hexdigest()
         for p in sorted(paths)
     }
-    return result | {"pyoxigraph": version("pyoxigraph"), "lenkg": version("lenkg")}
+    engines = {name: version(name) for name in ("lenkg", "owlready2", "pyoxigraph")}
+    return result | engines
 
 
 def _unchanged(out: Path, inputs: dict[str, str]) -> Snapshot | None:

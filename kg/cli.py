@@ -22,7 +22,7 @@ import typer
 from kg.errors import FaultsError, LenkgError, ParameterError, UnknownNameError
 from kg.question import Question, open_graph, questions
 from kg.store import BUILD, Rows, Store, as_csv, current, rows_of
-from kg.terms import prefixes
+from kg.terms import prefixes, terms
 
 USAGE = (ParameterError, UnknownNameError)
 app = typer.Typer(
@@ -210,12 +210,15 @@ def check() -> None:
     """Check the curated facts; every fault is printed with its file and line."""
     from kg.check import check as check_facts
     from kg.read import read
+    from kg.reason import reason
 
     with _progress() as say:
         say("reading the facts")
         facts = read()
         say("checking the facts")
         check_facts(facts)
+        say("reasoning")
+        reason([*terms().quads, *facts.quads], BUILD / "inferred", facts.place)
     print(f"no faults in {len(facts.quads)} facts")
 
 

@@ -6,6 +6,8 @@ LenkgError              every error that has a sentence for the user
 ├── SnapshotError       there is no built graph, or it cannot be opened
 ├── QuestionError       a question file is not well formed
 ├── RuleError           an audit rule is not well formed
+├── ClashError          facts and axioms that exclude each other; names them
+├── ReasonerError       the reasoner is needed and cannot be run
 ├── UnknownNameError    a name is not known; carries the nearest known ones
 ├── ParameterError      a value does not fit its parameter
 ├── QueryError          a SPARQL query is wrong; carries line and column where known
@@ -46,6 +48,14 @@ class FaultsError(LenkgError):
 def _place_key(fault: Fault) -> tuple[str, int]:
     file, _, line = fault.place.rpartition(":")
     return (file, int(line)) if line.isdigit() else (fault.place, 0)
+
+
+class ClashError(LenkgError):
+    """Facts and axioms that exclude each other."""
+
+
+class ReasonerError(LenkgError):
+    """The reasoner is needed and cannot be run."""
 
 
 class SourceError(LenkgError):
