@@ -23,6 +23,7 @@ from kg.terms import (
     ADDRESS,
     BASE,
     FACTS,
+    ONTOLOGY,
     ROOT,
     SLUG,
     Terms,
@@ -61,6 +62,8 @@ class Facts:
 def read(root: Path = FACTS) -> Facts:
     """All curated facts below `root`: a folder of .yaml files a source, and SSSOM tables.
 
+    The ontology's own SSSOM table, which maps its terms, is read with them.
+
     Raises FaultsError with every mistake of form in every file: YAML syntax, unknown
     and doubled keys, empty values, malformed addresses, an address given twice.
     """
@@ -76,7 +79,7 @@ def read(root: Path = FACTS) -> Facts:
                 quads = ox.parse(document.encode(), format=ox.RdfFormat.JSON_LD)
                 name = graph(source.name)
                 facts.quads += [ox.Quad(q.subject, q.predicate, q.object, name) for q in quads]
-    for path in sorted(root.glob("*.sssom.tsv")):
+    for path in [*sorted(ONTOLOGY.glob("*.sssom.tsv")), *sorted(root.glob("*.sssom.tsv"))]:
         name = graph(path.name.partition(".")[0])
         for line, item in read_mappings(path, _shown(path), name):
             if isinstance(item, Fault):

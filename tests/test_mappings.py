@@ -11,43 +11,60 @@ import pytest
 from kg.errors import Fault
 from kg.mappings import STRENGTHS, read_mappings, read_table
 from kg.question import Graph
-from kg.terms import FACTS
+from kg.terms import FACTS, ONTOLOGY
 from kg.terms import graph as named
 
-TABLE = FACTS / "identifiers.sssom.tsv"
-HEAD, ROWS = read_table(TABLE)
+# name of the graph -> table, the least number of its rows, and the strengths that occur
+TABLES = {
+    "identifiers": (FACTS / "identifiers.sssom.tsv", 400, {"exact", "close", "broad"}),
+    "mappings": (ONTOLOGY / "mappings.sssom.tsv", 100, {"exact", "close", "broad", "narrow"}),
+}
+READ = {name: read_table(path) for name, (path, _, _) in TABLES.items()}
+PREFIXES = sorted(
+    {(name, r["object_id"].partition(":")[0]) for name in READ for _, r in READ[name][1]}
+)
 
 
-def test_the_table_is_large_and_sorted() -> None:
-    assert len(ROWS) > 400
-    keys = [(row["subject_id"], row["subject_label"], row["predicate_id"]) for _, row in ROWS]
+@pytest.mark.parametrize("table", TABLES)
+def test_the_table_is_large_and_sorted(table: str) -> None:
+    rows = READ[table][1]
+    assert len(rows) > TABLES[table][1]
+    keys = [(row["subject_id"], row["subject_label"], row["predicate_id"]) for _, row in rows]
     assert keys == sorted(keys)
 
 
-@pytest.mark.parametrize("prefix", sorted({row["object_id"].partition(":")[0] for _, row in ROWS}))
-def test_every_identifier_is_valid(prefix: str) -> None:
+@pytest.mark.parametrize(("table", "prefix"), PREFIXES)
+def test_every_identifier_is_valid(table: str, prefix: str) -> None:
+    head, rows = READ[table]
     assert bioregistry.normalize_prefix(prefix) == prefix
-    identifiers = [r["object_id"] for _, r in ROWS if r["object_id"].startswith(prefix + ":")]
+    identifiers = [r["object_id"] for _, r in rows if r["object_id"].startswith(prefix + ":")]
     wrong = [i for i in identifiers if not bioregistry.is_valid_curie(i)]
     assert wrong == []
-    assert HEAD["curie_map"][prefix].startswith("http")
+    assert head["curie_map"][prefix].startswith("http")
 
 
-def test_every_row_has_its_justification() -> None:
-    for line, row in ROWS:
+def test_the_terms_are_mapped_to_the_vocabularies_of_the_field() -> None:
+    mapped = {row["object_id"].partition(":")[0] for _, row in READ["mappings"][1]}
+    assert {"biolink", "ncit", "sio", "stato", "prov"} <= mapped
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_every_row_has_its_justification(table: str) -> None:
+    for line, row in READ[table][1]:
         assert row["predicate_id"] in STRENGTHS, line
         assert row["mapping_justification"].startswith("semapv:"), line
         assert row["comment"], f"line {line} does not say where the identifier was seen"
 
 
-def test_the_links_are_in_a_graph_of_their_own(graph: Graph) -> None:
+@pytest.mark.parametrize("table", TABLES)
+def test_the_links_are_in_a_graph_of_their_own(graph: Graph, table: str) -> None:
     rows = graph.rows(
         "SELECT ?p (COUNT(*) AS ?n) "
-        "{ GRAPH <https://w3id.org/lenkg/graph/identifiers> { ?s ?p ?o } } GROUP BY ?p"
+        f"{{ GRAPH <https://w3id.org/lenkg/graph/{table}> {{ ?s ?p ?o }} }} GROUP BY ?p"
     )
-    counts = {row["p"].rpartition("#")[2]: row["n"] for row in rows}
-    assert set(counts) == {"exactMatch", "closeMatch", "broadMatch"}
-    assert sum(counts.values()) == len(ROWS)
+    counts = {row["p"].rpartition("#")[2].removesuffix("Match"): row["n"] for row in rows}
+    assert set(counts) == TABLES[table][2]
+    assert sum(counts.values()) == len(READ[table][1])
     assert not list(graph.rows("SELECT * { ?s <http://www.w3.org/2002/07/owl#sameAs> ?o }"))
 
 
