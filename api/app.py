@@ -13,8 +13,8 @@ from fastapi import FastAPI, Request, Response
 from fastapi.middleware.cors import CORSMiddleware
 
 from api import problems, questions, resources, sparql
-from api.formats import wants_page
-from api.pages import page
+from api.formats import negotiate, wants_page
+from api.pages import page, served
 from api.pool import Pool
 from kg.errors import LenkgError
 from kg.question import Graph
@@ -62,7 +62,7 @@ def create_app(snapshot: Snapshot, seconds: float = 10.0) -> FastAPI:
             "sparql": "/sparql",
             "openapi": "/openapi.json",
             "context": "/context.jsonld",
-            "ontology": "/ontology.ttl",
+            "ontology": "/ontology/",
             "version": "/version",
         }
         if wants_page(request.headers.get("accept")):
@@ -85,9 +85,17 @@ def create_app(snapshot: Snapshot, seconds: float = 10.0) -> FastAPI:
     def context() -> Response:
         return Response(json.dumps(served_context(), indent=2), media_type="application/ld+json")
 
+    @app.get("/ontology/", summary="The ontology, as a page to browse or as Turtle")
+    def documented(request: Request) -> Response:
+        chosen = negotiate(request.headers.get("accept"), ("text/html", "text/turtle"))
+        if chosen == "text/html":
+            return served(snapshot.documentation.read_text(encoding="utf-8"))
+        return ontology()
+
     @app.get("/ontology.ttl", summary="The ontology")
     def ontology() -> Response:
-        return Response((ONTOLOGY / "lenkg.ttl").read_bytes(), media_type="text/turtle")
+        turtle = (ONTOLOGY / "lenkg.ttl").read_bytes()
+        return Response(turtle, headers={"Vary": "Accept"}, media_type="text/turtle")
 
     app.include_router(questions.router())
     app.include_router(sparql.router())

@@ -1,9 +1,9 @@
 """Ontology and facts -> one immutable snapshot.
 
 A snapshot is a folder named by the hash of its content: `lenkg.nq` (the quads in
-RDFC-1.0 canonical form, sorted) and `manifest.json`. It is written aside and moved into
-place, and `build/current` is switched to it in one step; two builds of the same
-input give the same bytes.
+RDFC-1.0 canonical form, sorted), `ontology.html` and `manifest.json`. It is written aside
+and moved into place, and `build/current` is switched to it in one step; two builds of the
+same input give the same bytes.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import pyoxigraph as ox
 
 from kg.audit import audit
 from kg.check import check
+from kg.document import document
 from kg.errors import SnapshotError
 from kg.read import read
 from kg.reason import reason
@@ -70,14 +71,30 @@ def build(
         "graphs": dict(sorted(Counter(q.graph_name.value for q in quads).items())),  # type: ignore[union-attr]
         "inputs": inputs,
     }
-    return _put(out, name, content, json.dumps(manifest, indent=2) + "\n")
+    files = {
+        "lenkg.nq": content,
+        "ontology.html": document(quads),
+        "manifest.json": json.dumps(manifest, indent=2) + "\n",
+    }
+    return _put(out, name, files)
 
 
 def _inputs(facts: Path) -> dict[str, str]:
     """The hash of every file that the snapshot depends on, and the engine's version."""
     code = [
         ROOT / "kg" / f"{name}.py"
-        for name in ("read", "mappings", "check", "reason", "owl", "audit", "build", "rq", "terms")
+        for name in (
+            "read",
+            "mappings",
+            "check",
+            "reason",
+            "owl",
+            "audit",
+            "document",
+            "build",
+            "rq",
+            "terms",
+        )
     ]
     paths = [p for p in ONTOLOGY.rglob("*") if p.is_file()]
     paths += [p for p in facts.rglob("*") if p.suffix in (".yaml", ".jsonld", ".tsv")] + code
@@ -87,7 +104,7 @@ def _inputs(facts: Path) -> dict[str, str]:
         ).hexdigest()
         for p in sorted(paths)
     }
-    engines = {name: version(name) for name in ("lenkg", "owlready2", "pyoxigraph")}
+    engines = {name: version(name) for name in ("lenkg", "ontospy", "owlready2", "pyoxigraph")}
     return result | engines
 
 
@@ -100,11 +117,21 @@ def _unchanged(out: Path, inputs: dict[str, str]) -> Snapshot | None:
 
 
 def _shortcuts(quads: Iterable[ox.Quad]) -> list[ox.Quad]:
-    """What the rules of ontology/shortcuts/ derive, in a graph of its own."""
+    """What the rules of ontology/shortcuts/ derive, in a graph of its own.
+
+    A rule may use what another derives, since they run again until nothing new comes; one
+    that speaks of what is missing must not look at what another derives.
+    """
     store, name = holding(quads), graph("shortcuts")
     derived: set[ox.Triple] = set()
-    for path in rules("shortcuts"):
-        derived.update(evaluate(path.read_text(encoding="utf-8"), store))
+    more = True
+    while more:
+        found: set[ox.Triple] = set()
+        for path in rules("shortcuts"):
+            found.update(evaluate(path.read_text(encoding="utf-8"), store))
+        more = not found <= derived
+        store.extend(ox.Quad(t.subject, t.predicate, t.object, name) for t in found - derived)
+        derived |= found
     return [ox.Quad(t.subject, t.predicate, t.object, name) for t in derived]
 
 
@@ -130,19 +157,19 @@ def _canonical(quads: Iterable[ox.Quad]) -> list[str]:
     return sorted(f"{quad} .\n" for quad in dataset)
 
 
-def _put(out: Path, name: str, content: str, manifest: str) -> Snapshot:
+def _put(out: Path, name: str, files: dict[str, str]) -> Snapshot:
     """The snapshot written aside, then moved into place in one step; the oldest ones go."""
     snapshots = out / "snapshots"
     snapshots.mkdir(parents=True, exist_ok=True)
     aside = Path(tempfile.mkdtemp(prefix=".new-", dir=out))
     try:
         aside.chmod(0o755)
-        (aside / "lenkg.nq").write_text(content, encoding="utf-8")
-        (aside / "manifest.json").write_text(manifest, encoding="utf-8")
+        for file, text in files.items():
+            (aside / file).write_text(text, encoding="utf-8")
         target = snapshots / name
         if target.exists():
-            os.replace(aside / "lenkg.nq", target / "lenkg.nq")
-            os.replace(aside / "manifest.json", target / "manifest.json")
+            for file in files:
+                os.replace(aside / file, target / file)
         else:
             os.replace(aside, target)
         link = out / f".current-{os.getpid()}"

@@ -20,7 +20,7 @@ from typing import Annotated, Any
 import typer
 
 from kg.errors import FaultsError, LenkgError, ParameterError, UnknownNameError
-from kg.question import Question, open_graph, questions
+from kg.question import Question, flags, open_graph, questions
 from kg.store import BUILD, Rows, Store, as_csv, current, rows_of
 from kg.terms import prefixes, terms
 
@@ -125,9 +125,15 @@ def _print_table(rows: Rows, hidden: frozenset[str] = frozenset()) -> None:
         lead = f"[{number}] "
         for k in below:
             if row[k]:
-                text = textwrap.wrap(f"{heads[k]}: {row[k]}", console.width - len(lead) - 2)
-                print(lead + f"\n{' ' * (len(lead) + 2)}".join(text))
-                lead = " " * len(lead)
+                flagged = [f"{text} [{level}: {at}]" for text, level, at in flags(row[k])]
+                for said in flagged or [row[k]]:
+                    text = textwrap.wrap(
+                        f"{heads[k].removesuffix('s') if flagged else heads[k]}: {said}",
+                        console.width - len(lead) - 2,
+                        break_on_hyphens=False,
+                    )
+                    print(lead + f"\n{' ' * (len(lead) + 2)}".join(text))
+                    lead = " " * len(lead)
 
 
 def _print(rows: Rows, format_: Format, document: dict[str, Any], hidden: frozenset[str]) -> None:
@@ -326,13 +332,24 @@ def audit(
         if row["finding"] not in findings:
             findings.append(row["finding"])
             lead = f"{row['label']}: " if row["rule"] == "by-reading" else ""
-            _wrapped(f"- {lead}{row['explanation']} ({row['severityName']}; {row['basisName']})", 2)
-        _wrapped(f"{row['recordLabel']}: {row['places'] or 'no place of its own'}", 4, first=4)
+            judged = f"{row['severityName']}; {row['certaintyName']}; {row['basisNames']}"
+            _wrapped(f"- {lead}{row['explanation']} ({judged})", 2)
+            for name, column in (("Instead", "instead"), ("Seen", "outsideSources")):
+                if row[column]:
+                    _wrapped(f"{name}: {row[column]}", 2, first=2)
+        _wrapped(
+            f"{row['recordLabel'].rstrip('.')}: {row['places'] or 'at other places only'}",
+            4,
+            first=4,
+        )
     print(f"\n{len(findings)} finding{'' if len(findings) == 1 else 's'}")
 
 
 def _wrapped(text: str, indent: int, first: int = 0) -> None:
-    lines = textwrap.wrap(text, 110, initial_indent=" " * first, subsequent_indent=" " * indent)
+    ahead, behind = " " * first, " " * indent
+    lines = textwrap.wrap(
+        text, 110, initial_indent=ahead, subsequent_indent=behind, break_on_hyphens=False
+    )
     print(*lines, sep="\n")
 
 

@@ -36,6 +36,14 @@ TYPES = {  # type of a parameter -> pattern of its values, and what they are cal
 MOST_CHARACTERS = 1_000
 
 
+FLAG = re.compile(r"(.+?) \[(\w+): (finding/[^\]]+)\](?: |$)")
+
+
+def flags(listed: str) -> list[tuple[str, str, str]]:
+    """What a `flags` column tells, flag by flag: text, severity, address below the base."""
+    return FLAG.findall(listed)
+
+
 @dataclass(frozen=True)
 class Parameter:
     """One parameter of a question: type is entity, string, integer, decimal or boolean.

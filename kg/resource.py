@@ -1,7 +1,7 @@
 """One address -> what the graph says of it, in the words of the context.
 
 A record comes with what belongs to it: its statements, the phases of a strategy, the
-conditions of a rule. The rest are links.
+conditions of a rule; a defined class comes with its definition. The rest are links.
 """
 
 from __future__ import annotations
@@ -16,8 +16,12 @@ from pyld import jsonld
 
 from kg.errors import UnknownNameError
 from kg.question import Graph
-from kg.terms import BASE, RDFS, VOCABULARY, context, nearest, sources, terms
+from kg.terms import BASE, OWL, RDF, RDFS, VOCABULARY, context, nearest, sources, terms
 
+PARTS = ("intersectionOf", "unionOf", "someValuesFrom", "withRestrictions")
+DEFINED = (
+    f"<{OWL}equivalentClass>/(<{RDF}first>|<{RDF}rest>|{'|'.join(f'<{OWL}{p}>' for p in PARTS)})*"
+)
 OWNED = ("hasStatement", "hasPhase", "hasCondition")
 
 
@@ -46,7 +50,8 @@ def about(graph: Graph, kind: str, slug: str, media_type: str) -> bytes:
     owned = "|".join(f"<{VOCABULARY}{name}>" for name in OWNED)
     query = (
         f"CONSTRUCT {{ {node} ?p ?o . ?part ?q ?r }} WHERE {{ {{ {node} ?p ?o }} "
-        f"UNION {{ {node} ({owned})+ ?part . ?part ?q ?r }} }}"
+        f"UNION {{ {node} ({owned})+ ?part . ?part ?q ?r }} "
+        f"UNION {{ {node} {DEFINED} ?part . ?part ?q ?r FILTER(ISBLANK(?part)) }} }}"
     )
     if media_type != "application/ld+json":
         return graph.store.query(query, media_type)[1]

@@ -61,6 +61,11 @@ class Snapshot:
         """The canonical N-Quads file."""
         return self.path / "lenkg.nq"
 
+    @property
+    def documentation(self) -> Path:
+        """The ontology as a page for people."""
+        return self.path / "ontology.html"
+
     @cached_property
     def manifest(self) -> dict[str, Any]:
         """Version, counts, and the hash of every input."""
