@@ -70,7 +70,7 @@ def test_a_finding_flags_what_it_concerns(graph: Graph) -> None:
     rows = list(graph.rows(f"SELECT ?flags {{ {result} <{BASE}ontology/flagList> ?flags }}"))
     assert len(rows) == 1
     assert re.search(r"29[.]4.*\[(high|medium|low): finding/[a-z0-9-]+\]", rows[0]["flags"])
-    silent = f"<{BASE}result/swog-s0777-rd-os>"
+    silent = f"<{BASE}result/swog-s0777-vrd-os>"
     assert not list(graph.rows(f"SELECT * {{ {silent} <{BASE}ontology/flagList> ?f }}"))
 
 
