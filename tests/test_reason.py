@@ -118,6 +118,29 @@ def test_what_excludes_each_other_covers_every_kind() -> None:
     assert [row["class"].value for row in evaluate(open_, holding(terms().quads))] == []
 
 
+def reasoner(quads: list[ox.Quad]) -> Any:
+    """HermiT on the premises that these quads give, within this process."""
+    owl.load(owl.java())
+    held = owl.ontology(module._premises(quads, holding(quads)))
+    return jpype.JClass("org.semanticweb.HermiT.Reasoner")(held)
+
+
+def entailed(quads: list[ox.Quad], triple: ox.Triple) -> bool:
+    asked = reasoner(quads)
+    factory = owl.ontology(b"").getOWLOntologyManager().getOWLDataFactory()
+    address = jpype.JClass("org.semanticweb.owlapi.model.IRI").create
+    subject, value = (
+        factory.getOWLNamedIndividual(address(end.value))  # type: ignore[union-attr]
+        for end in (triple.subject, triple.object)
+    )
+    if triple.predicate.value == RDF + "type":
+        class_ = factory.getOWLClass(address(triple.object.value))  # type: ignore[union-attr]
+        return bool(asked.isEntailed(factory.getOWLClassAssertionAxiom(class_, subject)))
+    property_ = factory.getOWLObjectProperty(address(triple.predicate.value))
+    said = factory.getOWLObjectPropertyAssertionAxiom(property_, subject, value)
+    return bool(asked.isEntailed(said))
+
+
 @pytest.fixture(scope="module")
 def together(tmp_path_factory: pytest.TempPathFactory) -> set[ox.Triple]:
     """What follows from the facts of all cases that do not clash."""
@@ -135,8 +158,11 @@ def test_it_follows_and_does_not_without_the_axiom(
     expected = turtle(case["follows"])
     assert expected and expected <= together
     assert not turtle(case.get("not", "")) & together
-    ontology = without(case["axiom"], monkeypatch)
-    assert not expected <= triples(reason([*ontology, *facts(case["facts"])], tmp_path))
+    left = [*without(case["axiom"], monkeypatch), *facts(case["facts"])]
+    if "subPropertyOf" in case["axiom"]:  # carried by the rules of ontology/hierarchy/
+        assert not expected <= triples(reason(left, tmp_path))
+    else:
+        assert not all(entailed(left, triple) for triple in expected)
 
 
 @pytest.mark.parametrize("case", CLASHING, ids=lambda case: case["axiom"])
@@ -150,7 +176,7 @@ def test_a_clash_is_named_and_is_none_without_the_axiom(
     for fact in case["clash"]:
         assert fact.replace(" ", "/") + ": " in said, said
     assert said.count("\n") < 16
-    reason([*without(case["axiom"], monkeypatch), *quads], tmp_path)
+    assert reasoner([*without(case["axiom"], monkeypatch), *quads]).isConsistent()
 
 
 def violations(held: set[ox.Triple]) -> list[str]:
