@@ -54,7 +54,6 @@ def load(path: Path) -> Rule:
     text = path.read_text(encoding="utf-8")
     try:
         head = header(text)
-        head = {"certainty": "sure", **head}
         rule, severity, certainty, basis = (head[key] for key in HEAD)
         return Rule(path.stem, rule, severity, certainty, basis, text)
     except (yaml.YAMLError, KeyError, TypeError) as error:

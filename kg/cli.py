@@ -334,7 +334,11 @@ def audit(
             lead = f"{row['label']}: " if row["rule"] == "by-reading" else ""
             judged = f"{row['severityName']}; {row['certaintyName']}; {row['basisNames']}"
             _wrapped(f"- {lead}{row['explanation']} ({judged})", 2)
-            for name, column in (("Instead", "instead"), ("Seen", "outsideSources")):
+            for name, column in (
+                ("Instead", "instead"),
+                ("Seen", "outsideSources"),
+                ("Read at", "foundAtNames"),
+            ):
                 if row[column]:
                     _wrapped(f"{name}: {row[column]}", 2, first=2)
         _wrapped(

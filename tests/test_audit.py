@@ -12,7 +12,7 @@ import pytest
 from kg.audit import Found, findings, load
 from kg.errors import RuleError
 from kg.question import Graph
-from kg.rq import holding, rules
+from kg.rq import header, holding, rules
 from kg.terms import BASE, terms
 
 CASES = Path(__file__).parent / "cases" / "audit"
@@ -53,7 +53,11 @@ def test_a_rule_has_its_head(rule: Path, graph: Graph) -> None:
     assert graph.names.resolve("severity", head.severity)
     assert graph.names.resolve("certainty", head.certainty)
     assert graph.names.resolve("finding-basis", head.basis)
-    assert list(graph.rows(f'SELECT ?f {{ ?f <{BASE}ontology/rule> "{rule.stem}" }}'))
+    found = list(graph.rows(f'SELECT ?f {{ ?f <{BASE}ontology/rule> "{rule.stem}" }}'))
+    guard = header(rule.read_text(encoding="utf-8")).get("guard")
+    assert bool(found) != bool(guard), (
+        "a rule finds something here, or its head says that it guards"
+    )
 
 
 def test_a_faulty_rule_is_named(tmp_path: Path) -> None:

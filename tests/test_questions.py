@@ -218,3 +218,22 @@ def _text_question() -> Any:
 
 def _no_names() -> Names:
     return Names(Rows(["thing", "property", "name"], []))
+
+
+# What shows no statement of a source: findings themselves, the names in use, what is not said.
+WITHOUT_FLAGS = {"findings", "names", "not-reported"}
+
+
+def test_every_answer_carries_flags_and_can_leave_flagged_rows_out() -> None:
+    for name, question in questions().items():
+        flagged = "flags" in {column.name for column in question.columns}
+        assert flagged == (name not in WITHOUT_FLAGS), name
+        assert flagged == ("flagged" in {parameter.name for parameter in question.parameters}), name
+
+
+def test_flagged_rows_can_be_left_out(graph: Graph) -> None:
+    both = len(graph.ask("study-results", study="griffin"))
+    only = len(graph.ask("study-results", study="griffin", flagged="true"))
+    rest = graph.ask("study-results", study="griffin", flagged="false")
+    assert only and only + len(rest) == both
+    assert all(row["flags"] is None for row in rest)
