@@ -21,8 +21,9 @@ import typer
 
 from kg.errors import FaultsError, LenkgError, ParameterError, UnknownNameError
 from kg.question import Question, flags, open_graph, questions
+from kg.rq import rules
 from kg.store import BUILD, Rows, Store, as_csv, current, rows_of
-from kg.terms import prefixes, terms
+from kg.terms import hint, prefixes, terms
 
 USAGE = (ParameterError, UnknownNameError)
 app = typer.Typer(
@@ -322,6 +323,9 @@ def audit(
     study: Annotated[str | None, typer.Option(help="Only findings on this study.")] = None,
 ) -> None:
     """Print where the review contradicts itself, its citations or arithmetic, by rule."""
+    known = ["by-reading", *(path.stem for path in rules("audit"))]
+    if rule and rule not in known:
+        raise ParameterError("rule", f"there is no rule '{rule}'{hint(rule, known)}")
     given = {"rule": rule, "severity": severity, "study": study}
     answer = open_graph().ask("findings", **{k: v for k, v in given.items() if v})
     shown, findings = "", list[str]()

@@ -79,12 +79,16 @@ def served_context() -> dict[str, Any]:
 
 
 def properties(graph: Graph, kind: str, slug: str) -> list[dict[str, Any]]:
-    """What the graph says of `kind/slug`, by labels: property, value, and a link's address."""
+    """What the graph says of `kind/slug`, by labels: property, value, and a link's address.
+
+    What has no address of its own, such as the definition of a class, is left to `about`.
+    """
     node = address(graph, kind, slug)
     label = f"<{RDFS}label>"
     text = (
         "SELECT DISTINCT ?property ?value ?link WHERE { "
-        f"{node} ?p ?o . OPTIONAL {{ ?p {label} ?named }} OPTIONAL {{ ?o {label} ?name }} "
+        f"{node} ?p ?o . FILTER(!ISBLANK(?o) && ?p != <{VOCABULARY}flagList>) "
+        f"OPTIONAL {{ ?p {label} ?named }} OPTIONAL {{ ?o {label} ?name }} "
         'BIND(COALESCE(?named, REPLACE(STR(?p), "^.*[/#]", "")) AS ?property) '
         "BIND(IF(isIRI(?o), STR(?o), ?none) AS ?link) "
         "BIND(COALESCE(?name, STR(?o)) AS ?value) } ORDER BY ?property ?value"

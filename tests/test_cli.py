@@ -60,6 +60,8 @@ def test_the_headline_as_csv_and_json(environment: dict[str, str]) -> None:
         (["query", "ASK FROM graph:nothing {}"], 1, "names https://w3id.org/lenkg/graph/nothing"),
         (["query", "INSERT DATA {}"], 1, "is an update; this graph is read-only"),
         (["query", "nofile.rq"], 2, "is neither a query nor a file"),
+        (["audit", "--rule", "same-figures"], 2, "did you mean 'same-figure-in-two-studies'"),
+        (["audit", "--study", "grifin"], 2, "did you mean griffin"),
         (["search", " "], 2, "TEXT: is empty; write a name or a part of one"),
         (["search", "zzzzzz"], 2, "nothing here is called 'zzzzzz'"),
         (["export", "--to", "/nowhere/x", "--format", "word"], 2, "use turtle, n-quads, json-ld"),
