@@ -11,6 +11,8 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI, Request, Response
 from fastapi.middleware.cors import CORSMiddleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api import problems, questions, resources, sparql
 from api.formats import negotiate, wants_page
@@ -22,7 +24,21 @@ from kg.resource import served_context
 from kg.store import Snapshot, current
 from kg.terms import ONTOLOGY
 
+COMPRESSED = 1024  # bytes from which an answer is sent compressed
 HEADLINE = "/questions/improved-outcome?outcome=mrd-negativity&population=transplant-eligible-ndmm"
+
+
+class HeadAsGet:
+    """Answers HEAD as GET; the server in front leaves the body out (RFC 9110, section 9.3.2)."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The request, its method read as GET where it is HEAD."""
+        if scope["type"] == "http" and scope["method"] == "HEAD":
+            scope = {**scope, "method": "GET"}
+        await self.app(scope, receive, send)
 
 
 def create_app(snapshot: Snapshot, seconds: float = 10.0) -> FastAPI:
@@ -49,9 +65,11 @@ def create_app(snapshot: Snapshot, seconds: float = 10.0) -> FastAPI:
         redoc_url=None,
         lifespan=lifespan,
     )
+    app.add_middleware(GZipMiddleware, minimum_size=COMPRESSED)
     app.add_middleware(
         CORSMiddleware, allow_origins=["*"], allow_methods=["GET", "POST"], allow_headers=["*"]
     )
+    app.add_middleware(HeadAsGet)
     problems.install(app)
 
     @app.get("/", summary="Where to begin")

@@ -19,6 +19,10 @@ SUFFIXES = {
 }
 
 
+# what says plainly JSON takes these, where JSON itself is not offered
+JSON = ("application/ld+json", "application/sparql-results+json")
+
+
 class NotAcceptableError(Exception):
     """No format that the request accepts is offered."""
 
@@ -37,16 +41,19 @@ def suffix(name: str, offered: Iterable[str]) -> tuple[str, str | None]:
 def negotiate(accept: str | None, offered: Iterable[str]) -> str:
     """The offered media type that an Accept header prefers; the first offered one in a tie.
 
+    Where application/json is not offered, it stands for the JSON that is.
+
     Raises NotAcceptableError where none is acceptable.
     """
-    choices = list(offered)
+    choices, plainly = list(offered), "application/json"
     if not accept or not accept.strip():
         return choices[0]
     ranges = [_range(part) for part in accept.split(",") if part.strip()]
 
     def quality(media_type: str) -> float:
         main = media_type.partition("/")[0]
-        for pattern in (media_type, f"{main}/*", "*/*"):
+        plain = (plainly,) if media_type in JSON and plainly not in choices else ()
+        for pattern in (media_type, *plain, f"{main}/*", "*/*"):
             matches = [q for name, q in ranges if name == pattern]
             if matches:
                 return max(matches)

@@ -18,7 +18,7 @@ from typing import Any
 
 from kg import errors
 from kg.errors import LimitError
-from kg.store import Snapshot
+from kg.store import WHOLE, Dataset, Snapshot
 
 MOST_BYTES = 64 << 20  # of one answer
 
@@ -101,7 +101,9 @@ class Pool:
             self._idle.put(_Worker(snapshot))
         self._size = size
 
-    def query(self, text: str, media_type: str | None = None) -> tuple[str, bytes]:
+    def query(
+        self, text: str, media_type: str | None = None, dataset: Dataset = WHOLE
+    ) -> tuple[str, bytes]:
         """The answer as (media type, bytes); see kg.store.Store.query for formats and errors.
 
         Raises LimitError where the query runs longer than `seconds`, needs too much memory or
@@ -115,7 +117,8 @@ class Pool:
             ) from None
         begun = time.monotonic()
         try:
-            head, payload = worker.ask({"query": text, "type": media_type}, begun + self.seconds)
+            request = {"query": text, "type": media_type, "dataset": dataset}
+            head, payload = worker.ask(request, begun + self.seconds)
         except (TimeoutError, EOFError, OverflowError) as error:
             worker.kill()
             worker = _Worker(self.snapshot)

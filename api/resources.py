@@ -24,10 +24,6 @@ def router() -> APIRouter:
     def resource(request: Request, kind: str, slug: str) -> Response:
         graph = request.app.state.graph
         name, media_type = suffix(slug, OFFERED)
-        if not media_type and request.headers.get("accept", "").strip().startswith(
-            "application/json"
-        ):
-            media_type = "application/ld+json"
         media_type = media_type or negotiate(request.headers.get("accept"), OFFERED)
         if media_type == "text/html":
             rows = properties(graph, kind, name)

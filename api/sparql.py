@@ -11,11 +11,13 @@ from starlette.exceptions import HTTPException
 from api.formats import negotiate
 from kg.errors import ParameterError, RefusedError
 from kg.sparql import asked
-from kg.store import formats_for
+from kg.store import Dataset, formats_for
 
 MOST_BYTES = 1 << 20  # of one request
+PARAMETERS = ("query", "default-graph-uri", "named-graph-uri")
 DESCRIPTION = (
-    "A SELECT, ASK, CONSTRUCT or DESCRIBE; its default graph is the union of all named graphs. "
+    "A SELECT, ASK, CONSTRUCT or DESCRIBE; its default graph is the union of all named graphs, "
+    "unless the query (FROM) or the request (default-graph-uri, named-graph-uri) names others. "
     "Rows as JSON, XML, CSV or TSV, graphs as Turtle, N-Triples, JSON-LD or RDF/XML, by Accept. "
     "Updates, SERVICE and foreign addresses are refused; a query that runs too long is ended."
 )
@@ -29,6 +31,15 @@ QUERY = {
         "drugs": {"value": "SELECT ?drug WHERE { ?drug a <https://w3id.org/lenkg/ontology/Drug> }"}
     },
 }
+GRAPHS = [
+    {
+        "name": name,
+        "in": "query",
+        "description": f"A graph of this dataset to ask of as {part}; may be given several times",
+        "schema": {"type": "array", "items": {"type": "string", "format": "uri"}},
+    }
+    for name, part in zip(PARAMETERS[1:], ("the default graph", "a named graph"), strict=True)
+]
 
 
 async def _body(request: Request) -> bytes:
@@ -49,41 +60,41 @@ def _text(data: bytes) -> str:
         ) from error
 
 
-def _only_query(pairs: list[tuple[str, str]]) -> str:
-    given = [value for key, value in pairs if key == "query"]
-    for key, _ in pairs:
+def _asked(pairs: list[tuple[str, str]]) -> tuple[str, Dataset]:
+    """The query and the dataset of a request (SPARQL 1.1 Protocol, sections 2.1 and 2.1.4)."""
+    given: dict[str, list[str]] = {name: [] for name in PARAMETERS}
+    for key, value in pairs:
         if key == "update":
             raise RefusedError("updates are not offered; this graph is read-only")
-        if key in ("default-graph-uri", "named-graph-uri"):
-            raise RefusedError(f"{key} is not offered; write FROM or FROM NAMED into the query")
-        if key != "query":
-            raise ParameterError(key, "is not a parameter of the SPARQL protocol; it has: query")
-    if len(given) != 1:
+        if key not in given:
+            known = ", ".join(PARAMETERS)
+            raise ParameterError(key, f"is not a parameter of the SPARQL protocol; it has: {known}")
+        given[key].append(value)
+    if len(given["query"]) != 1:
         raise ParameterError("query", "must be given exactly once: /sparql?query=SELECT…")
-    return given[0]
+    dataset = Dataset(tuple(given["default-graph-uri"]), tuple(given["named-graph-uri"]))
+    return given["query"][0], dataset
 
 
 def router() -> APIRouter:
     """The routes of the endpoint."""
     routes = APIRouter(tags=["sparql"])
 
-    def answer(request: Request, text: str) -> Response:
+    def answer(request: Request, text: str, dataset: Dataset) -> Response:
         pool = request.app.state.sparql
         offered = formats_for(asked(text, pool.snapshot.graphs).form)
-        accept = request.headers.get("accept")
-        if accept and "application/json" in accept and "application/sparql-results+json" in offered:
-            accept += ", application/sparql-results+json;q=0.5"
-        media_type, payload = pool.query(text, negotiate(accept, offered))
+        chosen = negotiate(request.headers.get("accept"), offered)
+        media_type, payload = pool.query(text, chosen, dataset)
         return Response(payload, 200, {"Vary": "Accept"}, media_type)
 
     @routes.get(
         "/sparql",
         summary="SPARQL query",
         description=DESCRIPTION,
-        openapi_extra={"parameters": [QUERY]},
+        openapi_extra={"parameters": [QUERY, *GRAPHS]},
     )
     def get(request: Request) -> Response:
-        return answer(request, _only_query(request.query_params.multi_items()))
+        return answer(request, *_asked(request.query_params.multi_items()))
 
     @routes.post(
         "/sparql", summary="SPARQL query", description=DESCRIPTION, operation_id="sparql_post"
@@ -94,16 +105,14 @@ def router() -> APIRouter:
         if kind == "application/sparql-update":
             raise RefusedError("updates are not offered; this graph is read-only")
         if kind == "application/sparql-query":
-            if request.query_params:
-                _only_query([*request.query_params.multi_items(), ("query", data)])
-            text = data
+            pairs = [*request.query_params.multi_items(), ("query", data)]
         elif kind == "application/x-www-form-urlencoded":
-            text = _only_query(parse_qsl(data, keep_blank_values=True))
+            pairs = parse_qsl(data, keep_blank_values=True)
         else:
             raise HTTPException(
                 415,
                 "send application/sparql-query or application/x-www-form-urlencoded with query=…",
             )
-        return await run_in_threadpool(answer, request, text)
+        return await run_in_threadpool(answer, request, *_asked(pairs))
 
     return routes

@@ -15,12 +15,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import pyoxigraph as ox
 
 from kg.errors import QueryError, RefusedError, SnapshotError
-from kg.sparql import asked
+from kg.sparql import Asked, asked
 from kg.terms import ROOT, prefixes
 
 BUILD = Path(os.environ.get("LENKG_BUILD", ROOT / "build"))
@@ -98,12 +98,24 @@ class Rows:
         return (dict(zip(self.columns, row, strict=True)) for row in self.rows)
 
 
+class Dataset(NamedTuple):
+    """The graphs that a request asks of, by address (SPARQL 1.1 Protocol, section 2.1.4)."""
+
+    default: tuple[str, ...] = ()
+    named: tuple[str, ...] = ()
+
+
+WHOLE = Dataset()
+
+
 class Engine(Protocol):
     """What answers queries on a snapshot: a Store here, or a pool of processes that hold one."""
 
     snapshot: Snapshot
 
-    def query(self, text: str, media_type: str | None = None) -> tuple[str, bytes]:
+    def query(
+        self, text: str, media_type: str | None = None, dataset: Dataset = WHOLE
+    ) -> tuple[str, bytes]:
         """The answer to a SPARQL query as (media type, bytes); see Store.query."""
         ...
 
@@ -111,7 +123,8 @@ class Engine(Protocol):
 class Store:
     """A snapshot that can be queried.
 
-    The default graph is the union of all named graphs, unless a query has a FROM of its own.
+    The default graph is the union of all named graphs, unless a query has a FROM of its own
+    or a request names its dataset.
     """
 
     def __init__(self, snapshot: Snapshot) -> None:
@@ -124,16 +137,24 @@ class Store:
         self.graphs = snapshot.graphs
 
     def query(
-        self, text: str, media_type: str | None = None, known: Mapping[str, str] = {}
+        self,
+        text: str,
+        media_type: str | None = None,
+        dataset: Dataset = WHOLE,
+        known: Mapping[str, str] = {},
     ) -> tuple[str, bytes]:
         """The answer to a SPARQL query as (media type, bytes).
 
-        `known` are prefixes that the query need not declare. A SELECT or ASK is answered in
-        one of ROWS (JSON by default), a CONSTRUCT or DESCRIBE in one of TRIPLES (Turtle by
-        default). Raises QueryError for a query that is wrong, RefusedError for one that is
-        not offered here.
+        A `dataset` that names graphs goes before the FROM of the query. `known` are prefixes
+        that the query need not declare. A SELECT or ASK is answered in one of ROWS (JSON by
+        default), a CONSTRUCT or DESCRIBE in one of TRIPLES (Turtle by default). Raises
+        QueryError for a query that is wrong, RefusedError for one that is not offered here.
         """
         wanted = asked(text, self.graphs, known)
+        if foreign := {*dataset.default, *dataset.named} - self.graphs:
+            raise RefusedError(
+                f"{min(foreign)} is not one of the graphs here: {', '.join(sorted(self.graphs))}"
+            )
         formats = formats_for(wanted.form)
         chosen = media_type or next(iter(formats))
         if chosen not in formats:
@@ -141,9 +162,7 @@ class Store:
                 f"{chosen} does not fit this form of query; use {', '.join(formats)}"
             )
         try:
-            result = self._store.query(
-                text, prefixes=dict(known), use_default_graph_as_union=not wanted.dataset
-            )
+            result = self._store.query(text, prefixes=dict(known), **_scope(dataset, wanted))
             if isinstance(result, ox.QueryBoolean) and formats[chosen] in (
                 ox.QueryResultsFormat.CSV,
                 ox.QueryResultsFormat.TSV,
@@ -160,6 +179,16 @@ class Store:
             raise QueryError(f"the query is not SPARQL: {error}", line, column) from error
         except (ValueError, RuntimeError) as error:
             raise QueryError(f"the query cannot be answered: {error}") from error
+
+
+def _scope(dataset: Dataset, wanted: Asked) -> dict[str, Any]:
+    """What the engine is told of the graphs that a query asks of."""
+    if dataset == WHOLE:
+        return {"use_default_graph_as_union": not wanted.dataset}
+    return {
+        "default_graph": [ox.NamedNode(address) for address in dataset.default],
+        "named_graphs": [ox.NamedNode(address) for address in dataset.named],
+    }
 
 
 def _graph(triples: list[ox.Triple], form: ox.RdfFormat) -> bytes:

@@ -4,7 +4,7 @@ It loads a snapshot into memory, then gives up the right to open any file or soc
 so no query can reach the network or the disk. Requests and answers are frames: a
 length of four or eight bytes, then a JSON head or the payload.
 
-    request   head {"query": …, "type": media type or null}
+    request   head {"query": …, "type": media type or null, "dataset": [default, named]}
     answer    head {"type": media type} or {"error": class, "message": …, …}, then the payload
 """
 
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from kg.errors import LenkgError, QueryError
-from kg.store import Snapshot, Store
+from kg.store import Dataset, Snapshot, Store
 from kg.terms import prefixes
 
 MEMORY = 2 << 30  # bytes of address space that a query may use beyond the loaded graph
@@ -57,7 +57,9 @@ def main() -> None:
         (size,) = struct.unpack(">I", _read(requests, 4))
         request = json.loads(_read(requests, size))
         try:
-            media_type, payload = store.query(request["query"], request["type"])
+            default, named = map(tuple, request["dataset"])
+            dataset = Dataset(default, named)
+            media_type, payload = store.query(request["query"], request["type"], dataset)
             _reply(answers, {"type": media_type}, payload)
         except LenkgError as error:
             place = vars(error) if isinstance(error, QueryError) else {}

@@ -51,6 +51,8 @@ def assert_served(response: httpx.Response, kind: str) -> None:
         ("/drug/lenalidomide", "*/*", "application/ld+json"),
         ("/drug/lenalidomide", "text/turtle", "text/turtle"),
         ("/drug/lenalidomide", "application/json", "application/ld+json"),
+        ("/drug/lenalidomide", "text/html, application/json;q=0.9", "text/html"),
+        ("/drug/lenalidomide", "application/json;q=0.1, text/turtle", "text/turtle"),
         ("/drug/lenalidomide.nt", "*/*", "application/n-triples"),
         ("/drug/lenalidomide.rdf", "*/*", "application/rdf+xml"),
         ("/drug/lenalidomide", "text/html", "text/html"),
@@ -83,7 +85,12 @@ PROBLEMS = [
     ("/sparql?query=hello", "*/*", 400, "there is no SELECT, ASK, CONSTRUCT or DESCRIBE"),
     ("/sparql?query=ASK%20%7B%7D", "image/png", 406, "'image/png' is not offered"),
     ("/sparql?query=ASK%20%7B%7D&x=1", "*/*", 400, "x: is not a parameter of the SPARQL"),
-    ("/sparql?query=ASK%20%7B%7D&default-graph-uri=http://x/", "*/*", 403, "default-graph-uri"),
+    (
+        "/sparql?query=ASK%20%7B%7D&default-graph-uri=http://x/",
+        "*/*",
+        403,
+        "http://x/ is not one of",
+    ),
     ("/sparql?query=LOAD%20%3Cfile:///etc/passwd%3E", "*/*", 403, "LOAD at line 1"),
     ("/sparql?query=SELECT*%7BSERVICE%3Chttp://x/%3E%7B%7D%7D", "*/*", 403, "SERVICE at line 1"),
 ]
@@ -105,6 +112,28 @@ def test_every_error_is_one_shape(
 def test_a_syntax_error_has_line_and_column(server: httpx.Client) -> None:
     body = server.get("/sparql", params={"query": "SELECT * WHERE {\n  ?s ?p }"}).json()
     assert (body["status"], body["line"], body["column"]) == (400, 2, 10)
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/drug/lenalidomide", HEADLINE, "/sparql?query=ASK{}", "/no"]
+)
+def test_head_is_get_without_the_body(server: httpx.Client, path: str) -> None:
+    """RFC 9110, section 9.3.2."""
+    head, get = server.head(path), server.get(path)
+    assert (head.status_code, head.content) == (get.status_code, b"")
+    assert get.content
+    for name in ("content-type", "vary", "content-length", "content-encoding"):
+        assert head.headers.get(name) == get.headers.get(name), name
+
+
+def test_what_is_large_is_sent_compressed(server: httpx.Client) -> None:
+    plain = server.get("/ontology.ttl", headers={"Accept-Encoding": "identity"})
+    small = server.get("/ontology.ttl", headers={"Accept-Encoding": "gzip"})
+    assert plain.content == small.content
+    assert "content-encoding" not in plain.headers
+    assert small.headers["content-encoding"] == "gzip"
+    assert "Accept-Encoding" in small.headers["vary"]
+    assert int(small.headers["content-length"]) < int(plain.headers["content-length"]) / 3
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH"])
@@ -146,6 +175,53 @@ def test_sparql(server: httpx.Client, query: str, accept: str, kind: str, way: s
     assert_served(response, kind)
     if kind in ("text/turtle", "application/n-triples", "application/rdf+xml"):
         assert len(rdflib.Graph().parse(data=response.text, format=kind)) >= 2
+
+
+GRAPH = "https://w3id.org/lenkg/graph/"
+PARTS = "SELECT DISTINCT ?in WHERE { { ?s a ?t BIND(0 AS ?in) } UNION { GRAPH ?in { ?s a ?t } } }"
+DRUG = "<https://w3id.org/lenkg/drug/lenalidomide>"
+OWN = f"SELECT (COUNT(*) > 0 AS ?any) FROM <{GRAPH}dataset> WHERE {{ {DRUG} ?p ?o }}"
+
+
+@pytest.mark.parametrize(
+    ("query", "default", "named", "found"),
+    [
+        (PARTS, [], ["ontology"], {f"{GRAPH}ontology"}),
+        (PARTS, ["ontology"], [], {"0"}),
+        (
+            PARTS,
+            ["dataset"],
+            ["ontology", "findings"],
+            {"0", f"{GRAPH}ontology", f"{GRAPH}findings"},
+        ),
+        (OWN, [], [], {"false"}),
+        (OWN, ["identifiers"], [], {"true"}),
+    ],
+)
+@pytest.mark.parametrize("way", ["get", "form", "direct"])
+def test_a_request_names_its_dataset(
+    server: httpx.Client,
+    query: str,
+    default: list[str],
+    named: list[str],
+    found: set[str],
+    way: str,
+) -> None:
+    """SPARQL 1.1 Protocol, section 2.1.4: the request's dataset goes before that of the query."""
+    graphs = {
+        "default-graph-uri": [GRAPH + name for name in default],
+        "named-graph-uri": [GRAPH + name for name in named],
+    }
+    if way == "get":
+        response = server.get("/sparql", params={"query": query, **graphs})
+    elif way == "form":
+        response = server.post("/sparql", data={"query": query, **graphs})
+    else:
+        headers = {"Content-Type": "application/sparql-query"}
+        response = server.post("/sparql", params=graphs, content=query, headers=headers)
+    assert_served(response, ROWS)
+    rows = response.json()["results"]["bindings"]
+    assert {term["value"] for row in rows for term in row.values()} == found
 
 
 @pytest.mark.parametrize(
