@@ -1,4 +1,4 @@
-"""GET and POST /sparql: the SPARQL 1.1 Protocol for queries."""
+"""GET and POST /sparql: SPARQL 1.1 Protocol for queries, and Service Description."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from api.formats import negotiate
+from api.pages import page
 from kg.errors import ParameterError, RefusedError
+from kg.service import described as service
 from kg.sparql import asked
-from kg.store import Dataset, formats_for
+from kg.store import TRIPLES, Dataset, formats_for
 
 MOST_BYTES = 1 << 20  # of one request
 PARAMETERS = ("query", "default-graph-uri", "named-graph-uri")
@@ -21,15 +23,14 @@ DESCRIPTION = (
     "Rows as JSON, XML, CSV or TSV, graphs as Turtle, N-Triples, JSON-LD or RDF/XML, by Accept. "
     "Updates, SERVICE and foreign addresses are refused; a query that runs too long is ended."
 )
+EXAMPLE = "SELECT ?drug WHERE { ?drug a <https://w3id.org/lenkg/ontology/Drug> }"
 QUERY = {
     "name": "query",
     "in": "query",
-    "required": True,
-    "description": "The SPARQL query",
+    "required": False,
+    "description": "The SPARQL query; without it, the endpoint describes itself",
     "schema": {"type": "string"},
-    "examples": {
-        "drugs": {"value": "SELECT ?drug WHERE { ?drug a <https://w3id.org/lenkg/ontology/Drug> }"}
-    },
+    "examples": {"drugs": {"value": EXAMPLE}},
 }
 GRAPHS = [
     {
@@ -87,6 +88,15 @@ def router() -> APIRouter:
         media_type, payload = pool.query(text, chosen, dataset)
         return Response(payload, 200, {"Vary": "Accept"}, media_type)
 
+    def described(request: Request) -> Response:
+        endpoint = str(request.url.replace(query=None, fragment=None))
+        snapshot = request.app.state.sparql.snapshot
+        chosen = negotiate(request.headers.get("accept"), (*TRIPLES, "text/html"))
+        if chosen == "text/html":
+            graphs = snapshot.manifest["graphs"]
+            return page("sparql.html", title="SPARQL", graphs=graphs, example=EXAMPLE)
+        return Response(service(snapshot, endpoint, chosen), 200, {"Vary": "Accept"}, chosen)
+
     @routes.get(
         "/sparql",
         summary="SPARQL query",
@@ -94,6 +104,8 @@ def router() -> APIRouter:
         openapi_extra={"parameters": [QUERY, *GRAPHS]},
     )
     def get(request: Request) -> Response:
+        if not request.query_params:
+            return described(request)
         return answer(request, *_asked(request.query_params.multi_items()))
 
     @routes.post(

@@ -169,7 +169,7 @@ class Store:
             ):
                 return chosen, b"true\n" if result else b"false\n"
             if isinstance(result, ox.QueryTriples):
-                return chosen, _graph(list(result), formats[chosen])
+                return chosen, serialised(list(result), chosen)
             payload = result.serialize(format=formats[chosen])
             assert payload is not None
             return chosen, payload
@@ -191,11 +191,11 @@ def _scope(dataset: Dataset, wanted: Asked) -> dict[str, Any]:
     }
 
 
-def _graph(triples: list[ox.Triple], form: ox.RdfFormat) -> bytes:
-    """Triples in a format; only the prefixes that are used are declared."""
+def serialised(triples: list[ox.Triple], media_type: str) -> bytes:
+    """Triples as one of TRIPLES; only the prefixes that are used are declared."""
     plain = ox.serialize(triples, format=ox.RdfFormat.N_TRIPLES) or b""
     used = {name: iri for name, iri in prefixes().items() if f"<{iri}".encode() in plain}
-    return ox.serialize(triples, format=form, prefixes=used) or b""
+    return ox.serialize(triples, format=TRIPLES[media_type], prefixes=used) or b""
 
 
 def rows_of(payload: bytes) -> Rows:

@@ -160,4 +160,5 @@ def prefixes() -> dict[str, str]:
         "prov": "http://www.w3.org/ns/prov#",
         "dcterms": "http://purl.org/dc/terms/",
         "void": "http://rdfs.org/ns/void#",
+        "sd": "http://www.w3.org/ns/sparql-service-description#",
     }

@@ -59,6 +59,9 @@ def assert_served(response: httpx.Response, kind: str) -> None:
         ("/place/zhang-2023-s4.2-p3-s3", "*/*", "application/ld+json"),
         ("/ontology/ArmResult", "*/*", "application/ld+json"),
         ("/measure/mrd-negativity", "*/*", "application/ld+json"),
+        ("/sparql", "*/*", "text/turtle"),
+        ("/sparql", "application/rdf+xml", "application/rdf+xml"),
+        ("/sparql", "text/html,application/xhtml+xml,*/*;q=0.8", "text/html"),
     ],
 )
 def test_what_is_served(server: httpx.Client, path: str, accept: str, kind: str) -> None:
@@ -79,7 +82,7 @@ PROBLEMS = [
     ("/questions/regimens-by-size?size=four", "*/*", 400, "size: 'four' is not a whole number"),
     (HEADLINE, "image/png", 406, "'image/png' is not offered here; there are application/json"),
     ("/drug/lenalidomide", "image/png", 406, "'image/png' is not offered"),
-    ("/sparql", "*/*", 400, "query: must be given exactly once"),
+    ("/sparql?default-graph-uri=x", "*/*", 400, "query: must be given exactly once"),
     ("/sparql?query=ASK%20%7B%7D&query=ASK%20%7B%7D", "*/*", 400, "must be given exactly once"),
     ("/sparql?query=SELECT", "*/*", 400, "the query is not SPARQL"),
     ("/sparql?query=hello", "*/*", 400, "there is no SELECT, ASK, CONSTRUCT or DESCRIBE"),
@@ -175,6 +178,27 @@ def test_sparql(server: httpx.Client, query: str, accept: str, kind: str, way: s
     assert_served(response, kind)
     if kind in ("text/turtle", "application/n-triples", "application/rdf+xml"):
         assert len(rdflib.Graph().parse(data=response.text, format=kind)) >= 2
+
+
+def test_the_endpoint_describes_itself(server: httpx.Client, graph: Graph) -> None:
+    """SPARQL 1.1 Service Description: the endpoint, its formats, its graphs with their sizes."""
+    address = f"{server.base_url}".rstrip("/") + "/sparql"
+    text = server.get("/sparql", headers={"Accept": "text/turtle"}).text
+    said = rdflib.Graph().parse(data=text, format="turtle")
+    sd = rdflib.Namespace("http://www.w3.org/ns/sparql-service-description#")
+    (service,) = said.subjects(rdflib.RDF.type, sd.Service)
+    assert said.value(service, sd.endpoint) == rdflib.URIRef(address)
+    formats = {str(name).rpartition("/")[2] for name in said.objects(service, sd.resultFormat)}
+    assert {"SPARQL_Results_JSON", "SPARQL_Results_CSV", "Turtle", "JSON-LD"} <= formats
+    dataset = said.value(service, sd.defaultDataset)
+    counts = {
+        str(said.value(named, sd.name)): int(
+            str(said.value(said.value(named, sd.graph), rdflib.VOID.triples))
+        )
+        for named in said.objects(dataset, sd.namedGraph)
+    }
+    rows = graph.rows("SELECT ?g (COUNT(*) AS ?n) WHERE { GRAPH ?g { ?s ?p ?o } } GROUP BY ?g")
+    assert counts == {row["g"]: row["n"] for row in rows}
 
 
 GRAPH = "https://w3id.org/lenkg/graph/"

@@ -20,6 +20,7 @@ PAGES = [
     ),
     ("/study/griffin", "NCT02874742"),
     ("/regimen/dara-vrd", "daratumumab"),
+    ("/sparql", "https://w3id.org/lenkg/graph/findings"),
     ("/ontology/TripletRegimen", "A regimen of exactly three antimyeloma drugs"),
     ("/ontology/", "A regimen of exactly three antimyeloma drugs; a placebo does not count."),
 ]
