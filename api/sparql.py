@@ -13,7 +13,7 @@ from api.pages import page
 from kg.errors import ParameterError, RefusedError
 from kg.service import described as service
 from kg.sparql import asked
-from kg.store import TRIPLES, Dataset, formats_for
+from kg.store import TRIPLES, Dataset, formats_for, rows_of
 
 MOST_BYTES = 1 << 20  # of one request
 PARAMETERS = ("query", "default-graph-uri", "named-graph-uri")
@@ -83,8 +83,12 @@ def router() -> APIRouter:
 
     def answer(request: Request, text: str, dataset: Dataset) -> Response:
         pool = request.app.state.sparql
-        offered = formats_for(asked(text, pool.snapshot.graphs).form)
+        form = asked(text, pool.snapshot.graphs).form
+        offered = (*formats_for(form), *(["text/html"] if form == "SELECT" else []))
         chosen = negotiate(request.headers.get("accept"), offered)
+        if chosen == "text/html":
+            rows = rows_of(pool.query(text, dataset=dataset)[1])
+            return page("rows.html", title="SPARQL", rows=rows, query=text)
         media_type, payload = pool.query(text, chosen, dataset)
         return Response(payload, 200, {"Vary": "Accept"}, media_type)
 

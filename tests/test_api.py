@@ -155,6 +155,8 @@ def test_nothing_can_be_written(server: httpx.Client, method: str) -> None:
         (SELECT, "text/csv", "text/csv"),
         (SELECT, "text/tab-separated-values", "text/tab-separated-values"),
         (SELECT, f"text/turtle, {ROWS};q=0.5", ROWS),
+        (SELECT, "text/html,application/xhtml+xml,*/*;q=0.8", "text/html"),
+        (CONSTRUCT, "text/html,application/xhtml+xml,*/*;q=0.8", "text/turtle"),
         ("ASK { ?s ?p ?o }", "*/*", ROWS),
         ("ASK { ?s ?p ?o }", "text/csv", "text/csv"),
         (CONSTRUCT, "*/*", "text/turtle"),

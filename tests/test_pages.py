@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -20,6 +21,11 @@ PAGES = [
     ),
     ("/study/griffin", "NCT02874742"),
     ("/regimen/dara-vrd", "daratumumab"),
+    (
+        "/sparql?query="
+        + quote("SELECT ?d { ?d a <https://w3id.org/lenkg/ontology/CD38Antibody> }"),
+        "/drug/daratumumab",
+    ),
     ("/sparql", "https://w3id.org/lenkg/graph/findings"),
     ("/ontology/TripletRegimen", "A regimen of exactly three antimyeloma drugs"),
     ("/ontology/", "A regimen of exactly three antimyeloma drugs; a placebo does not count."),
@@ -40,7 +46,7 @@ def test_a_page_shows_its_answer(
             "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
             f"--user-data-dir={tmp_path}",
             "--dump-dom",
-            f"{server.base_url}{path}".replace("//", "/").replace(":/", "://", 1),
+            str(server.base_url).rstrip("/") + path,
         ],
         capture_output=True,
         text=True,
