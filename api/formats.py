@@ -17,9 +17,7 @@ SUFFIXES = {
     "jsonld": "application/ld+json",
     "rdf": "application/rdf+xml",
 }
-
-
-# what says plainly JSON takes these, where JSON itself is not offered
+# what a request for application/json takes, too; none of these is offered beside it
 JSON = ("application/ld+json", "application/sparql-results+json")
 
 
@@ -41,18 +39,17 @@ def suffix(name: str, offered: Iterable[str]) -> tuple[str, str | None]:
 def negotiate(accept: str | None, offered: Iterable[str]) -> str:
     """The offered media type that an Accept header prefers; the first offered one in a tie.
 
-    Where application/json is not offered, it stands for the JSON that is.
-
+    application/json stands for RDF and SPARQL results in JSON as well.
     Raises NotAcceptableError where none is acceptable.
     """
-    choices, plainly = list(offered), "application/json"
+    choices = list(offered)
     if not accept or not accept.strip():
         return choices[0]
     ranges = [_range(part) for part in accept.split(",") if part.strip()]
 
     def quality(media_type: str) -> float:
         main = media_type.partition("/")[0]
-        plain = (plainly,) if media_type in JSON and plainly not in choices else ()
+        plain = ["application/json"] if media_type in JSON else []
         for pattern in (media_type, *plain, f"{main}/*", "*/*"):
             matches = [q for name, q in ranges if name == pattern]
             if matches:

@@ -26,7 +26,7 @@ from kg.document import document
 from kg.errors import SnapshotError
 from kg.read import read
 from kg.reason import reason
-from kg.rq import evaluate, holding, rules
+from kg.rq import canonical, evaluate, holding, rules
 from kg.store import BUILD, Snapshot, current
 from kg.terms import BASE, FACTS, ONTOLOGY, RDF, ROOT, XSD, graph, prefixes, terms
 
@@ -60,7 +60,7 @@ def build(
     progress("auditing the source")
     quads += audit(quads)
     quads += _description(quads)
-    lines = _canonical(quads)
+    lines = canonical(quads)
     content = "".join(lines)
     name = hashlib.sha256(content.encode()).hexdigest()[:16]
     manifest = {
@@ -149,12 +149,6 @@ def _description(quads: list[ox.Quad]) -> list[ox.Quad]:
         (void + "triples", ox.Literal(str(len(quads)), datatype=ox.NamedNode(XSD + "integer"))),
     ]
     return [ox.Quad(dataset, ox.NamedNode(p), o, name) for p, o in statements]
-
-
-def _canonical(quads: Iterable[ox.Quad]) -> list[str]:
-    dataset = ox.Dataset(quads)
-    dataset.canonicalize(ox.CanonicalizationAlgorithm.RDFC_1_0)
-    return sorted(f"{quad} .\n" for quad in dataset)
 
 
 def _put(out: Path, name: str, files: dict[str, str]) -> Snapshot:

@@ -6,13 +6,13 @@ rewrites figures (51.0 becomes 51). Every file is written aside and moved into p
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pyoxigraph as ox
 
 from kg.errors import ParameterError
+from kg.files import put
 from kg.store import Snapshot
 from kg.terms import prefixes
 
@@ -59,15 +59,9 @@ def export(snapshot: Snapshot, to: Path, formats: Iterable[str] = ("turtle",)) -
         if name not in FORMATS:
             raise ParameterError("format", f"'{name}' is not offered; use {', '.join(FORMATS)}")
     quads = list(ox.parse(path=snapshot.quads, format=ox.RdfFormat.N_QUADS))
-    to.mkdir(parents=True, exist_ok=True)
     written = []
     for name in wanted:
         file, serialise = FORMATS[name]
-        aside = to / f".{file}-{os.getpid()}"
-        try:
-            aside.write_bytes(serialise(quads))
-            os.replace(aside, to / file)
-        finally:
-            aside.unlink(missing_ok=True)
+        put(to / file, serialise(quads))
         written.append(to / file)
     return written

@@ -96,21 +96,26 @@ def load(java: str) -> None:
 
 def ontology(triples: bytes) -> Any:
     """N-Triples as an OWLOntology of the OWL API."""
-    manager = jpype.JClass(
-        "org.semanticweb.owlapi.apibinding.OWLManager"
-    ).createOWLOntologyManager()
     with tempfile.NamedTemporaryFile(suffix=".ttl") as file:
         file.write(triples)
         file.flush()
-        return manager.loadOntologyFromOntologyDocument(jpype.JClass("java.io.File")(file.name))
+        document = jpype.JClass("java.io.File")(file.name)
+        return _manager().loadOntologyFromOntologyDocument(document)
+
+
+def reasoner(held: Any) -> Any:
+    """HermiT on an OWLOntology."""
+    return jpype.JClass("org.semanticweb.HermiT.Reasoner")(held)
+
+
+def _manager() -> Any:
+    maker = jpype.JClass("org.semanticweb.owlapi.apibinding.OWLManager")
+    return maker.createOWLOntologyManager()
 
 
 def _clash(axioms: Sequence[Any]) -> bool:
-    manager = jpype.JClass(
-        "org.semanticweb.owlapi.apibinding.OWLManager"
-    ).createOWLOntologyManager()
-    held = manager.createOntology(jpype.JClass("java.util.HashSet")(list(axioms)))
-    return not jpype.JClass("org.semanticweb.HermiT.Reasoner")(held).isConsistent()
+    held = _manager().createOntology(jpype.JClass("java.util.HashSet")(list(axioms)))
+    return not reasoner(held).isConsistent()
 
 
 def _fewest(kept: list[Any], added: list[Any], axioms: list[Any]) -> list[Any]:

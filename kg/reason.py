@@ -1,16 +1,14 @@
 """Ontology and facts -> what follows from them, in a graph of its own.
 
 The reasoner (kg/owl.py) says which defined classes a record belongs to and which values
-follow. The rules of
-ontology/closed-world/ add to its premises what an open world leaves open; those of
-ontology/hierarchy/ then carry everything up to the wider classes and properties. Places and
-statements are no premises: a source may contradict itself while the graph does not.
+follow. The rules of ontology/closed-world/ add to its premises what an open world leaves open;
+those of ontology/hierarchy/ then carry everything up to the wider classes and properties.
+Places and statements are no premises: a source may contradict itself while the graph does not.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Iterable
 from importlib.metadata import version
 from pathlib import Path
@@ -18,7 +16,8 @@ from pathlib import Path
 import pyoxigraph as ox
 
 from kg.errors import ReasonerError
-from kg.rq import evaluate, holding, rules
+from kg.files import put
+from kg.rq import canonical, evaluate, holding, rules
 from kg.terms import OWL, RDF, RDFS, XSD, graph
 
 CHARACTERISTICS = (OWL + "AsymmetricProperty", OWL + "InverseFunctionalProperty")
@@ -51,7 +50,7 @@ def reason(
                 f"{error}; or bring the result of the same facts from another machine, its file "
                 f"{kept.name}, to {kept.parent}"
             ) from error
-        _keep(kept, conclusions(premises, machine, place))
+        put(kept, conclusions(premises, machine, place))
     name = graph("inferred")
     known = {(q.subject, q.predicate, q.object) for q in quads}
     for triple in ox.parse(path=kept, format=ox.RdfFormat.N_TRIPLES):
@@ -87,9 +86,7 @@ def _premises(quads: list[ox.Quad], store: ox.Store) -> bytes:
             if isinstance(value, ox.Literal):  # the engine knows no other whole number
                 value = ox.Literal(value.value, datatype=ox.NamedNode(XSD + "nonNegativeInteger"))
             triples.add(ox.Triple(triple.subject, triple.predicate, value))
-    dataset = ox.Dataset(ox.Quad(t.subject, t.predicate, t.object) for t in triples)
-    dataset.canonicalize(ox.CanonicalizationAlgorithm.RDFC_1_0)
-    return "".join(sorted(f"{quad} .\n" for quad in dataset)).encode()
+    return "".join(canonical(ox.Quad(*triple) for triple in triples)).encode()
 
 
 def _is_axiom(quad: ox.Quad) -> bool:
@@ -99,10 +96,3 @@ def _is_axiom(quad: ox.Quad) -> bool:
             (OWL, RDF, XSD, RDFS + "sub", RDFS + "domain", RDFS + "range")
         )
     )
-
-
-def _keep(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_suffix(f".{os.getpid()}")
-    aside.write_bytes(content)
-    os.replace(aside, path)

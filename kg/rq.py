@@ -1,4 +1,4 @@
-"""Files of SPARQL: the header that one begins with, and the rules of ontology/.
+"""Files of SPARQL, the header that one begins with, the rules of ontology/, and quads for them.
 
 A rule speaks of all quads at hand, whatever graph they are in, and may use every prefix of
 LenKG without declaring it.
@@ -35,6 +35,16 @@ def holding(quads: Iterable[ox.Quad]) -> ox.Store:
     store = ox.Store()
     store.extend(quads)
     return store
+
+
+def canonical(quads: Iterable[ox.Quad]) -> list[str]:
+    """The quads as sorted lines of N-Quads, their blank nodes named by RDFC-1.0.
+
+    Two sets of quads that differ in the names of blank nodes alone give the same lines.
+    """
+    dataset = ox.Dataset(quads)
+    dataset.canonicalize(ox.CanonicalizationAlgorithm.RDFC_1_0)
+    return sorted(f"{quad} .\n" for quad in dataset)
 
 
 def evaluate(text: str, store: ox.Store) -> Any:

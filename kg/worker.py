@@ -57,8 +57,7 @@ def main() -> None:
         (size,) = struct.unpack(">I", _read(requests, 4))
         request = json.loads(_read(requests, size))
         try:
-            default, named = map(tuple, request["dataset"])
-            dataset = Dataset(default, named)
+            dataset = Dataset(*map(tuple, request["dataset"]))
             media_type, payload = store.query(request["query"], request["type"], dataset)
             _reply(answers, {"type": media_type}, payload)
         except LenkgError as error:

@@ -13,14 +13,8 @@ from pyld import jsonld
 
 from kg.errors import ParameterError
 from kg.export import FORMATS, export
+from kg.rq import canonical
 from kg.store import Snapshot
-
-
-def canonical(quads: Iterable[ox.Quad]) -> list[str]:
-    """The quads with blank nodes named by RDFC-1.0, so that two sets can be compared."""
-    dataset = ox.Dataset(quads)
-    dataset.canonicalize(ox.CanonicalizationAlgorithm.RDFC_1_0)
-    return sorted(map(str, dataset))
 
 
 def quads_of(snapshot: Snapshot) -> Iterable[ox.Quad]:

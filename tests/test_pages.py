@@ -57,3 +57,5 @@ def test_a_page_shows_its_answer(
     assert text in shown
     assert "<script" not in done.stdout
     assert not re.search(r'(?:src|<link[^>]*href)="(?!/)[^"]', done.stdout), "from elsewhere"
+    if path != "/ontology/":  # whose terms of other vocabularies link to those
+        assert not re.search(r'(?:src|href)="(?!/|https://w3id)[^"]', done.stdout)

@@ -19,7 +19,8 @@ from kg.errors import ClashError, ReasonerError
 from kg.reason import reason
 from kg.rq import evaluate, holding, rules
 from kg.store import Snapshot
-from kg.terms import BASE, FACTS, RDF, graph, prefixes, terms
+from kg.terms import BASE, FACTS, RDF, graph, terms
+from tests.turtle import turtle
 
 ROOT = Path(__file__).resolve().parents[1]
 CASES: list[dict[str, Any]] = yaml.safe_load(
@@ -30,16 +31,12 @@ FOLLOWING = [case for case in CASES if "follows" in case]
 CLASHING = [case for case in CASES if "clash" in case]
 
 
+def last(address: str) -> str:
+    return address.replace("#", "/").rpartition("/")[2]
+
+
 def local(node: Any) -> str:
-    return str(node.value).replace("#", "/").rpartition("/")[2]
-
-
-def turtle(text: str) -> set[ox.Triple]:
-    head = "".join(f"@prefix {name}: <{address}> .\n" for name, address in prefixes().items())
-    return {
-        ox.Triple(q.subject, q.predicate, q.object)
-        for q in ox.parse((head + text).encode(), format=ox.RdfFormat.TURTLE)
-    }
+    return last(node.value)
 
 
 def facts(text: str) -> list[ox.Quad]:
@@ -91,9 +88,8 @@ def without(axiom: str, monkeypatch: pytest.MonkeyPatch) -> list[ox.Quad]:
     """The ontology without an axiom, or the rules without one of ontology/closed-world/."""
     folder, slash, rule = axiom.partition("/")
     if slash:
-        rules_of = rules
         monkeypatch.setattr(
-            module, "rules", lambda f: [p for p in rules_of(f) if (f, p.stem) != (folder, rule)]
+            module, "rules", lambda f: [p for p in rules(f) if (f, p.stem) != (folder, rule)]
         )
         return list(terms().quads)
     return [quad for quad in terms().quads if quad != AXIOMS[axiom]]
@@ -121,8 +117,7 @@ def test_what_excludes_each_other_covers_every_kind() -> None:
 def reasoner(quads: list[ox.Quad]) -> Any:
     """HermiT on the premises that these quads give, within this process."""
     owl.load(owl.java())
-    held = owl.ontology(module._premises(quads, holding(quads)))
-    return jpype.JClass("org.semanticweb.HermiT.Reasoner")(held)
+    return owl.reasoner(owl.ontology(module._premises(quads, holding(quads))))
 
 
 def entailed(quads: list[ox.Quad], triple: ox.Triple) -> bool:
@@ -256,7 +251,3 @@ def test_a_remark_does_not_wake_the_reasoner(
         "statement:c lenkg:statedIn place:c . result:c lenkg:measure measure:pfs ; lenkg:value 3 ."
     )
     reason([*quads, *more], tmp_path)
-
-
-def last(address: str) -> str:
-    return address.replace("#", "/").rpartition("/")[2]

@@ -12,6 +12,7 @@ import yaml
 from kg.question import Graph
 from kg.rq import evaluate, holding
 from kg.terms import ONTOLOGY, VOCABULARY, prefixes, terms
+from tests.turtle import turtle
 
 CASES: list[dict[str, Any]] = yaml.safe_load(
     (Path(__file__).parent / "cases" / "verdicts.yaml").read_text(encoding="utf-8")
@@ -22,9 +23,8 @@ RULE = (ONTOLOGY / "shortcuts" / "verdict.rq").read_text(encoding="utf-8")
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["case"])
 def test_the_verdict(case: dict[str, Any]) -> None:
     store = holding(terms().quads)
-    head = "".join(f"@prefix {name}: <{address}> .\n" for name, address in prefixes().items())
-    text = f"{head} comparison:a a lenkg:Comparison . {case['facts']}"
-    store.load(text.encode(), format=ox.RdfFormat.TURTLE)
+    text = f"comparison:a a lenkg:Comparison . {case['facts']}"
+    store.extend(ox.Quad(*triple) for triple in turtle(text))
     found = {t.predicate.value.rpartition("/")[2]: t.object.value for t in evaluate(RULE, store)}
     assert found == {
         "verdict": prefixes()["verdict"] + case["verdict"],

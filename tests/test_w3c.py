@@ -18,6 +18,7 @@ from typing import NamedTuple
 import pyoxigraph as ox
 import pytest
 
+from kg.rq import canonical
 from kg.sparql import tokens
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -133,13 +134,6 @@ def dataset(case: Case) -> ox.Store:
         store.add_graph(graph)
         store.load(path=path, base_iri=graph.value, to_graph=graph)
     return store
-
-
-def canonical(quads: Iterable[ox.Quad]) -> list[str]:
-    """Quads in their one form, whatever the names of their blank nodes (RDFC-1.0)."""
-    result = ox.Dataset(quads)
-    result.canonicalize(ox.CanonicalizationAlgorithm.RDFC_1_0)
-    return sorted(map(str, result))
 
 
 def by_value(term: Term) -> Term:
