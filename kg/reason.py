@@ -53,8 +53,11 @@ def reason(
         put(kept, conclusions(premises, machine, place))
     name = graph("inferred")
     known = {(q.subject, q.predicate, q.object) for q in quads}
-    for triple in ox.parse(path=kept, format=ox.RdfFormat.N_TRIPLES):
-        store.add(ox.Quad(triple.subject, triple.predicate, triple.object, name))
+    try:
+        for triple in ox.parse(path=kept):
+            store.add(ox.Quad(triple.subject, triple.predicate, triple.object, name))
+    except (SyntaxError, UnicodeDecodeError) as error:
+        raise ReasonerError(f"{kept} is damaged ({error}); delete it and build again") from error
     for path in rules("hierarchy"):
         derived = list(evaluate(path.read_text(encoding="utf-8"), store))
         store.extend(ox.Quad(t.subject, t.predicate, t.object, name) for t in derived)

@@ -239,6 +239,16 @@ def test_without_java_a_kept_result_serves_and_else_the_remedy_is_named(
         reason([*quads, *facts("regimen:x lenkg:hasDrug drug:lenalidomide .")], tmp_path)
 
 
+def test_a_damaged_result_is_said_so(tmp_path: Path) -> None:
+    quads = [*terms().quads, *facts(CASES[0]["facts"])]
+    reason(quads, tmp_path)
+    (kept,) = tmp_path.iterdir()
+    for content in (b"<https://w3id.org/len", b"\xff\xfe"):
+        kept.write_bytes(content)
+        with pytest.raises(ReasonerError, match=r"[.]nt is damaged .* delete it and build again"):
+            reason(quads, tmp_path)
+
+
 def test_a_remark_does_not_wake_the_reasoner(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
