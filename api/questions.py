@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request, Response
 from api.formats import negotiate, suffix, wants_page
 from api.pages import page
 from kg.question import Answer, Question, question, questions, told
-from kg.store import as_csv
+from kg.results import as_csv
 
 DELIMITERS = {"text/csv": ",", "text/tab-separated-values": "\t"}
 OFFERED = (

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request, Response
 from api.formats import negotiate, suffix
 from api.pages import page
 from kg.resource import about, properties
-from kg.store import TRIPLES
+from kg.results import TRIPLES
 
 OFFERED = (
     "application/ld+json",

@@ -22,7 +22,8 @@ import typer
 from kg.errors import FaultsError, LenkgError, ParameterError, UnknownNameError
 from kg.question import Question, flags, open_graph, questions
 from kg.rq import rules
-from kg.store import BUILD, Rows, Store, as_csv, current, rows_of
+from kg.results import Rows, as_csv, rows_of
+from kg.store import BUILD, Store, current
 from kg.terms import hint, prefixes, terms
 
 USAGE = (ParameterError, UnknownNameError)

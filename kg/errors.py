@@ -12,13 +12,15 @@ LenkgError              every error that has a sentence for the user
 ├── ParameterError      a value does not fit its parameter
 ├── QueryError          a SPARQL query is wrong; carries line and column where known
 ├── RefusedError        a query asks for something that is not offered
+├── NotAcceptableError  no format is offered that the request accepts; carries those that are
 └── LimitError          a query was ended because it reached a limit, or there was no room for it
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 
 class LenkgError(Exception):
@@ -105,5 +107,33 @@ class RefusedError(LenkgError):
     """A query asks for an update, a foreign address or another thing that is not offered."""
 
 
+class NotAcceptableError(LenkgError):
+    """No format that the request accepts is offered; `offered` lists those that are."""
+
+    def __init__(self, offered: Iterable[str]) -> None:
+        self.offered = list(offered)
+        super().__init__(f"no accepted format is offered; there are {', '.join(self.offered)}")
+
+
 class LimitError(LenkgError):
-    """A query was ended because it reached a limit, or there was no room for it."""
+    """A query was ended because it reached a limit, or there was no room for it.
+
+    `limit` names the limit (time, memory, places, queue, requests), `seconds` says how long the
+    query ran, `retry` after how many seconds to ask again where that may help.
+    """
+
+    def __init__(
+        self, message: str, limit: str, seconds: float = 0.0, retry: int | None = None
+    ) -> None:
+        self.limit = limit
+        self.seconds = round(seconds, 2)
+        self.retry = retry
+        super().__init__(message)
+
+
+def revived(name: str, message: str, more: Mapping[str, Any]) -> LenkgError:
+    """The error that another process has told of by its class, its sentence and what it carries."""
+    kind: type[LenkgError] = globals()[name]
+    error = kind.__new__(kind, message)
+    vars(error).update(more)
+    return error

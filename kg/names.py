@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from kg.errors import UnknownNameError
-from kg.store import Rows
+from kg.results import Rows
 from kg.terms import BASE
 
 NAMES = """

@@ -22,7 +22,8 @@ import yaml
 from kg.errors import ParameterError, QuestionError, UnknownNameError
 from kg.names import NAMES, Names
 from kg.rq import header
-from kg.store import Engine, Rows, Store, current, rows_of
+from kg.results import Rows, rows_of
+from kg.store import Asking, Store, current
 from kg.terms import QUERIES, XSD, nearest
 
 SLOT = re.compile(r"VALUES\s+\?(\w+)\s*\{([^{}]*)\}")
@@ -258,7 +259,7 @@ class Graph:
     >>> answer = kg.open().ask("improved-outcome", outcome="mrd-negativity")  # doctest: +SKIP
     """
 
-    def __init__(self, store: Engine) -> None:
+    def __init__(self, store: Asking) -> None:
         self.store = store
 
     @cached_property

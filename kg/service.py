@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pyoxigraph as ox
 
-from kg.store import Snapshot, serialised
+from kg.results import serialised
+from kg.store import Snapshot
 from kg.terms import RDF, XSD, prefixes
 
 # https://www.w3.org/ns/formats/

@@ -32,7 +32,7 @@ FORMS = frozenset(("SELECT", "ASK", "CONSTRUCT", "DESCRIBE"))
 UPDATES = frozenset(
     ("INSERT", "DELETE", "LOAD", "CLEAR", "DROP", "CREATE", "ADD", "MOVE", "COPY", "WITH")
 )
-PROLOGUE = frozenset(("BASE", "PREFIX"))
+UNSTEADY = frozenset(("NOW", "RAND", "STRUUID", "UUID"))
 
 
 class Token(NamedTuple):
@@ -62,10 +62,15 @@ def _resolved(match: re.Match[str]) -> str:
 
 
 class Asked(NamedTuple):
-    """What a query asks for: its form, and whether it names its own dataset (FROM)."""
+    """What a query asks for.
+
+    Its form, whether it names its own dataset (FROM), and whether it gives the same answer
+    each time (section 17.4 has the functions that do not).
+    """
 
     form: str
     dataset: bool
+    steady: bool
 
 
 def asked(query: str, graphs: frozenset[str], known: Mapping[str, str] = {}) -> Asked:
@@ -75,7 +80,7 @@ def asked(query: str, graphs: frozenset[str], known: Mapping[str, str] = {}) -> 
     update, for SERVICE, and for FROM with an address that is not among `graphs`;
     QueryError where no form is found.
     """
-    found, dataset = "", False
+    found, dataset, steady = "", False, True
     prefixes = {f"{name}:": address for name, address in known.items()}
     stream = tokens(ESCAPE.sub(_resolved, query))
     for token in stream:
@@ -89,6 +94,8 @@ def asked(query: str, graphs: frozenset[str], known: Mapping[str, str] = {}) -> 
             raise RefusedError(f"{word} at {where} is an update; this graph is read-only")
         elif not found and word in FORMS:
             found = word
+        elif word in UNSTEADY:
+            steady = False
         elif word == "SERVICE":
             raise RefusedError(
                 f"SERVICE at {where} is not offered: answers come from this graph alone. "
@@ -106,7 +113,7 @@ def asked(query: str, graphs: frozenset[str], known: Mapping[str, str] = {}) -> 
                 )
     if not found:
         raise QueryError("there is no SELECT, ASK, CONSTRUCT or DESCRIBE in the query")
-    return Asked(found, dataset)
+    return Asked(found, dataset, steady)
 
 
 def _address(token: Token, prefixes: dict[str, str]) -> str:

@@ -6,12 +6,12 @@ command line and every query worker start with it.
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import os
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,29 +20,13 @@ from typing import Any, NamedTuple, Protocol
 import pyoxigraph as ox
 
 from kg.errors import QueryError, RefusedError, SnapshotError
+from kg.results import Solved, formats_for, write
 from kg.sparql import Asked, asked
-from kg.terms import ROOT, prefixes
+from kg.terms import ROOT
 
 BUILD = Path(os.environ.get("LENKG_BUILD", ROOT / "build"))
 
-ROWS = {
-    "application/sparql-results+json": ox.QueryResultsFormat.JSON,
-    "application/sparql-results+xml": ox.QueryResultsFormat.XML,
-    "text/csv": ox.QueryResultsFormat.CSV,
-    "text/tab-separated-values": ox.QueryResultsFormat.TSV,
-}
-TRIPLES = {
-    "text/turtle": ox.RdfFormat.TURTLE,
-    "application/n-triples": ox.RdfFormat.N_TRIPLES,
-    "application/ld+json": ox.RdfFormat.JSON_LD,
-    "application/rdf+xml": ox.RdfFormat.RDF_XML,
-}
 POSITION = re.compile(r"error at (\d+):(\d+)")
-
-
-def formats_for(form: str) -> dict[str, Any]:
-    """The media types in which a query of this form can be answered; the first is the default."""
-    return ROWS if form in ("SELECT", "ASK") else TRIPLES
 
 
 @dataclass(frozen=True)
@@ -60,6 +44,11 @@ class Snapshot:
     def quads(self) -> Path:
         """The canonical N-Quads file."""
         return self.path / "lenkg.nq"
+
+    @property
+    def store(self) -> Path:
+        """The engine's own files, where the graph is too large to be held in memory."""
+        return self.path / "store"
 
     @property
     def documentation(self) -> Path:
@@ -86,18 +75,6 @@ def current(build: Path = BUILD) -> Snapshot:
     return Snapshot(path)
 
 
-@dataclass(frozen=True)
-class Rows:
-    """The solutions of a SELECT: its columns, and rows of values (None where unbound)."""
-
-    columns: list[str]
-    rows: list[list[Any]]
-
-    def __iter__(self) -> Iterator[dict[str, Any]]:
-        """Each row as a mapping from column to value."""
-        return (dict(zip(self.columns, row, strict=True)) for row in self.rows)
-
-
 class Dataset(NamedTuple):
     """The graphs that a request asks of, by address (SPARQL 1.1 Protocol, section 2.1.4)."""
 
@@ -108,33 +85,41 @@ class Dataset(NamedTuple):
 WHOLE = Dataset()
 
 
-class Engine(Protocol):
-    """What answers queries on a snapshot: a Store here, or a pool of processes that hold one."""
+class Asking(Protocol):
+    """What can be asked: an Engine here, or the processes that hold one."""
 
-    snapshot: Snapshot
+    @property
+    def snapshot(self) -> Snapshot:
+        """The snapshot that is asked."""
+        ...
 
-    def query(
-        self, text: str, media_type: str | None = None, dataset: Dataset = WHOLE
-    ) -> tuple[str, bytes]:
-        """The answer to a SPARQL query as (media type, bytes); see Store.query."""
+    def query(self, text: str, media_type: str | None = None) -> tuple[str, bytes]:
+        """The answer to a SPARQL query as (media type, bytes); see Engine.query."""
         ...
 
 
-class Store:
-    """A snapshot that can be queried.
+class Engine(ABC):
+    """What answers SPARQL queries on one snapshot.
 
     The default graph is the union of all named graphs, unless a query has a FROM of its own
     or a request names its dataset.
     """
 
+    embedded = True  # whether it answers without opening anything more once it is opened
+
     def __init__(self, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
-        self._store = ox.Store()
-        try:
-            self._store.bulk_load(path=str(snapshot.quads), format=ox.RdfFormat.N_QUADS)
-        except (OSError, SyntaxError) as error:
-            raise SnapshotError(f"{snapshot.quads} cannot be loaded: {error}") from error
         self.graphs = snapshot.graphs
+
+    def opened(self) -> Engine:
+        """An engine on the same snapshot that may be used in a process forked from this one."""
+        return self
+
+    @abstractmethod
+    def evaluate(
+        self, text: str, dataset: Dataset, asked: Asked, known: Mapping[str, str]
+    ) -> Solved:
+        """The result of a query that may be run; see `query` for what it raises."""
 
     def query(
         self,
@@ -150,83 +135,67 @@ class Store:
         default), a CONSTRUCT or DESCRIBE in one of TRIPLES (Turtle by default). Raises
         QueryError for a query that is wrong, RefusedError for one that is not offered here.
         """
-        wanted = asked(text, self.graphs, known)
-        if foreign := {*dataset.default, *dataset.named} - self.graphs:
-            raise RefusedError(
-                f"{min(foreign)} is not one of the graphs here: {', '.join(sorted(self.graphs))}"
-            )
+        wanted = self.asked(text, dataset, known)
         formats = formats_for(wanted.form)
         chosen = media_type or next(iter(formats))
         if chosen not in formats:
             raise RefusedError(
                 f"{chosen} does not fit this form of query; use {', '.join(formats)}"
             )
+        payload = bytearray()
+        with faults():
+            write(self.evaluate(text, dataset, wanted, known), chosen, payload.extend)
+        return chosen, bytes(payload)
+
+    def asked(self, text: str, dataset: Dataset, known: Mapping[str, str] = {}) -> Asked:
+        """What a query asks for; RefusedError where it asks of a graph that is not here."""
+        wanted = asked(text, self.graphs, known)
+        if foreign := {*dataset.default, *dataset.named} - self.graphs:
+            raise RefusedError(
+                f"{min(foreign)} is not one of the graphs here: {', '.join(sorted(self.graphs))}"
+            )
+        return wanted
+
+
+class Store(Engine):
+    """A snapshot in the embedded engine: in memory, or opened on disk where it has a store."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        super().__init__(snapshot)
         try:
-            result = self._store.query(text, prefixes=dict(known), **_scope(dataset, wanted))
-            if isinstance(result, ox.QueryBoolean) and formats[chosen] in (
-                ox.QueryResultsFormat.CSV,
-                ox.QueryResultsFormat.TSV,
-            ):
-                return chosen, b"true\n" if result else b"false\n"
-            if isinstance(result, ox.QueryTriples):
-                return chosen, serialised(list(result), chosen)
-            payload = result.serialize(format=formats[chosen])
-            assert payload is not None
-            return chosen, payload
-        except SyntaxError as error:
-            position = POSITION.search(str(error))
-            line, column = (int(position[1]), int(position[2])) if position else (None, None)
-            raise QueryError(f"the query is not SPARQL: {error}", line, column) from error
-        except (ValueError, RuntimeError) as error:
-            raise QueryError(f"the query cannot be answered: {error}") from error
+            if snapshot.store.is_dir():
+                self._store = ox.Store.read_only(str(snapshot.store))
+            else:
+                self._store = ox.Store()
+                self._store.bulk_load(path=str(snapshot.quads), format=ox.RdfFormat.N_QUADS)
+        except (OSError, SyntaxError) as error:
+            raise SnapshotError(f"{snapshot.path} cannot be loaded: {error}") from error
+
+    def opened(self) -> Engine:
+        """This one, or on disk another: the threads of an open store are not forked with it."""
+        return Store(self.snapshot) if self.snapshot.store.is_dir() else self
+
+    def evaluate(
+        self, text: str, dataset: Dataset, asked: Asked, known: Mapping[str, str]
+    ) -> Solved:
+        """The result of a query, evaluated as far as the engine does so at once."""
+        scope: dict[str, Any] = {"use_default_graph_as_union": not asked.dataset}
+        if dataset != WHOLE:
+            scope = {
+                "default_graph": [ox.NamedNode(address) for address in dataset.default],
+                "named_graphs": [ox.NamedNode(address) for address in dataset.named],
+            }
+        return self._store.query(text, prefixes=dict(known), **scope)
 
 
-def _scope(dataset: Dataset, wanted: Asked) -> dict[str, Any]:
-    """What the engine is told of the graphs that a query asks of."""
-    if dataset == WHOLE:
-        return {"use_default_graph_as_union": not wanted.dataset}
-    return {
-        "default_graph": [ox.NamedNode(address) for address in dataset.default],
-        "named_graphs": [ox.NamedNode(address) for address in dataset.named],
-    }
-
-
-def serialised(triples: list[ox.Triple], media_type: str) -> bytes:
-    """Triples as one of TRIPLES; only the prefixes that are used are declared."""
-    plain = ox.serialize(triples, format=ox.RdfFormat.N_TRIPLES) or b""
-    used = {name: iri for name, iri in prefixes().items() if f"<{iri}".encode() in plain}
-    return ox.serialize(triples, format=TRIPLES[media_type], prefixes=used) or b""
-
-
-def rows_of(payload: bytes) -> Rows:
-    """SPARQL results in JSON -> Rows (W3C SPARQL 1.1 Query Results JSON Format)."""
-    document = json.loads(payload)
-    columns = document["head"]["vars"]
-    return Rows(
-        columns,
-        [
-            [_value(binding[name]) if name in binding else None for name in columns]
-            for binding in document["results"]["bindings"]
-        ],
-    )
-
-
-def _value(term: dict[str, str]) -> Any:
-    datatype = term.get("datatype", "").rpartition("#")[2]
-    if datatype == "integer":
-        return int(term["value"])
-    if datatype in ("decimal", "double", "float"):
-        number = float(term["value"])
-        return int(number) if number.is_integer() else number
-    if datatype == "boolean":
-        return term["value"] == "true"
-    return term["value"]
-
-
-def as_csv(rows: Rows, delimiter: str = ",") -> str:
-    """Rows as CSV (RFC 4180) or, with a tab as delimiter, as tab-separated text."""
-    out = io.StringIO()
-    writer = csv.writer(out, delimiter=delimiter, lineterminator="\n")
-    writer.writerow(rows.columns)
-    writer.writerows(["" if v is None else v for v in row] for row in rows.rows)
-    return out.getvalue()
+@contextmanager
+def faults() -> Iterator[None]:
+    """Makes QueryError of what the engine raises while a query is evaluated or written."""
+    try:
+        yield
+    except SyntaxError as error:
+        position = POSITION.search(str(error))
+        line, column = (int(position[1]), int(position[2])) if position else (None, None)
+        raise QueryError(f"the query is not SPARQL: {error}", line, column) from error
+    except (ValueError, RuntimeError) as error:
+        raise QueryError(f"the query cannot be answered: {error}") from error
