@@ -3,73 +3,86 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
-from collections.abc import AsyncIterator
+import sys
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
 import uvicorn
 from fastapi import FastAPI, Request, Response
 from fastapi.middleware.cors import CORSMiddleware
-from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api import problems, questions, resources, sparql
 from api.formats import negotiate, wants_page
+from api.guard import Guard, SecurityHeaders, Settings
+from api.kept import Kept
 from api.pages import page, served
-from api.pool import Pool
+from api.protocol import Bounded
+from api.serving import Serving
+from api.sparql import Sparql
 from kg.errors import LenkgError
-from kg.question import Graph
 from kg.resource import served_context
 from kg.store import Snapshot, current
 from kg.terms import ONTOLOGY
 
-COMPRESSED = 1024  # bytes from which an answer is sent compressed
 HEADLINE = "/questions/improved-outcome?outcome=mrd-negativity&population=transplant-eligible-ndmm"
+SHOWN = ["Content-Encoding", "ETag", "LenKG-Truncated", "Retry-After"]  # to scripts of other sites
 
 
-class HeadAsGet:
-    """Answers HEAD as GET; the server in front leaves the body out (RFC 9110, section 9.3.2)."""
+class Rooms:
+    """Sends what begins with /sparql to the endpoint, and everything else to the routes."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
+    def __init__(self, routes: FastAPI) -> None:
+        self.routes = routes
+        self.sparql = Sparql()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The request, its method read as GET where it is HEAD."""
-        if scope["type"] == "http" and scope["method"] == "HEAD":
-            scope = {**scope, "method": "GET"}
-        await self.app(scope, receive, send)
+        """Passes a request on."""
+        of_sparql = scope["type"] == "http" and re.match(r"/sparql($|[/.])", scope["path"])
+        await (self.sparql if of_sparql else self.routes)(scope, receive, send)
 
 
-def create_app(snapshot: Snapshot, seconds: float = 10.0) -> FastAPI:
-    """The application on one snapshot; a query may run for `seconds`.
+def create_app(latest: Callable[[], Snapshot], settings: Settings) -> ASGIApp:
+    """The application on what `latest` gives; it takes over what that gives later.
 
-    Questions and resources have a process of their own, so that slow SPARQL queries do
-    not hold them up.
+    From outside to inside: what browsers are told, other sites' scripts (CORS), answers kept
+    ready, and then the SPARQL endpoint or the routes.
     """
+    serving = Serving(latest, settings.limits)
+    routes = _routes(serving)
+    kept = Kept(Rooms(routes), serving.now, Guard(settings))
+    cors = CORSMiddleware(
+        kept,
+        allow_origins=["*"],
+        allow_methods=["GET", "HEAD", "POST", "OPTIONS"],
+        allow_headers=["*"],
+        expose_headers=SHOWN,
+        max_age=86400,
+    )
+    return SecurityHeaders(cors)
+
+
+def _routes(serving: Serving) -> FastAPI:
+    """All routes but the SPARQL endpoint's."""
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        own, public = Pool(snapshot, 1, seconds), Pool(snapshot, 2, seconds)
-        app.state.graph, app.state.sparql = Graph(own), public
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await serving.start()
         yield
-        own.close()
-        public.close()
+        await serving.stop()
 
     app = FastAPI(
         title="LenKG",
         summary="Lenalidomide Evidence Knowledge Graph",
         description="What a review says about lenalidomide in multiple myeloma, and where.",
-        version=str(snapshot.manifest["release"]),
+        version=str(serving.current.snapshot.manifest["release"]),
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
     )
-    app.add_middleware(GZipMiddleware, minimum_size=COMPRESSED)
-    app.add_middleware(
-        CORSMiddleware, allow_origins=["*"], allow_methods=["GET", "POST"], allow_headers=["*"]
-    )
-    app.add_middleware(HeadAsGet)
     problems.install(app)
 
     @app.get("/", summary="Where to begin")
@@ -89,15 +102,13 @@ def create_app(snapshot: Snapshot, seconds: float = 10.0) -> FastAPI:
 
     @app.get("/health", summary="Whether queries are answered")
     def health(request: Request) -> dict[str, str]:
-        request.app.state.graph.store.query("ASK {}")
+        request.state.served.graph.store.query("ASK {}")
         return {"status": "ok"}
 
     @app.get("/version", summary="What is served")
-    def version() -> dict[str, Any]:
-        return {
-            key: snapshot.manifest[key]
-            for key in ("name", "release", "snapshot", "quads", "graphs")
-        }
+    def version(request: Request) -> dict[str, Any]:
+        manifest = request.state.served.snapshot.manifest
+        return {key: manifest[key] for key in ("name", "release", "snapshot", "quads", "graphs")}
 
     @app.get("/context.jsonld", summary="The JSON-LD context")
     def context() -> Response:
@@ -107,6 +118,7 @@ def create_app(snapshot: Snapshot, seconds: float = 10.0) -> FastAPI:
     def documented(request: Request) -> Response:
         chosen = negotiate(request.headers.get("accept"), ("text/html", "text/turtle"))
         if chosen == "text/html":
+            snapshot = request.state.served.snapshot
             return served(snapshot.documentation.read_text(encoding="utf-8"))
         return ontology()
 
@@ -116,24 +128,38 @@ def create_app(snapshot: Snapshot, seconds: float = 10.0) -> FastAPI:
         return Response(turtle, headers={"Vary": "Accept"}, media_type="text/turtle")
 
     app.include_router(questions.router())
-    app.include_router(sparql.router())
     app.include_router(resources.router())
+    described = app.openapi()
+    described["paths"] |= sparql.documented()
     return app
 
 
-def run(host: str, port: int, seconds: float) -> None:
+def run(host: str, port: int, settings: Settings) -> None:
     """Serves the last built snapshot until interrupted; LenkgError if the port is taken."""
-    app = create_app(current(), seconds)
+    app = create_app(current, settings)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # Only where the protocol is named does asyncio turn Nagle's algorithm off (40 ms an answer).
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # a client that takes nothing is let go
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 30_000)
     try:
         listener.bind((host, port))
     except OSError as error:
         raise LenkgError(
             f"port {port} on {host} cannot be used: {error.strerror}; set PORT=…"
         ) from error
+    listener.listen(2048)  # whoever comes before all is loaded waits
     address = f"http://{host}:{listener.getsockname()[1]}"
     print(f"LenKG is served on {address}\nTry {address}{HEADLINE}", flush=True)
-    uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False)).run([listener])
+    config = uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        loop="uvloop" if sys.platform != "win32" else "asyncio",
+        http=Bounded,
+        ws="none",
+        timeout_graceful_shutdown=5,
+    )
+    uvicorn.Server(config).run([listener])

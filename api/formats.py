@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from kg.errors import NotAcceptableError
+
 SUFFIXES = {
     "json": "application/json",
     "csv": "text/csv",
@@ -16,17 +18,11 @@ SUFFIXES = {
     "nt": "application/n-triples",
     "jsonld": "application/ld+json",
     "rdf": "application/rdf+xml",
+    "trig": "application/trig",
+    "nq": "application/n-quads",
 }
 # what a request for application/json takes, too; none of these is offered beside it
 JSON = ("application/ld+json", "application/sparql-results+json")
-
-
-class NotAcceptableError(Exception):
-    """No format that the request accepts is offered."""
-
-    def __init__(self, wanted: str, offered: Iterable[str]) -> None:
-        self.offered = list(offered)
-        super().__init__(f"'{wanted}' is not offered here; there are {', '.join(self.offered)}")
 
 
 def suffix(name: str, offered: Iterable[str]) -> tuple[str, str | None]:
@@ -45,9 +41,9 @@ def negotiate(accept: str | None, offered: Iterable[str]) -> str:
     choices = list(offered)
     if not accept or not accept.strip():
         return choices[0]
-    ranges = [_range(part) for part in accept.split(",") if part.strip()]
+    ranges = [quality(part) for part in accept.split(",") if part.strip()]
 
-    def quality(media_type: str) -> float:
+    def weight(media_type: str) -> float:
         main = media_type.partition("/")[0]
         plain = ["application/json"] if media_type in JSON else []
         for pattern in (media_type, *plain, f"{main}/*", "*/*"):
@@ -56,8 +52,8 @@ def negotiate(accept: str | None, offered: Iterable[str]) -> str:
                 return max(matches)
         return 0.0
 
-    best = max(choices, key=quality)
-    if quality(best) <= 0:
+    best = max(choices, key=weight)
+    if weight(best) <= 0:
         raise NotAcceptableError(accept, choices)
     return best
 
@@ -67,7 +63,8 @@ def wants_page(accept: str | None) -> bool:
     return negotiate(accept, ("application/json", "text/html")) == "text/html"
 
 
-def _range(part: str) -> tuple[str, float]:
+def quality(part: str) -> tuple[str, float]:
+    """One range of an Accept header or its kin, and its weight (RFC 9110, section 12.4.2)."""
     name, *parameters = (piece.strip().lower() for piece in part.split(";"))
     for parameter in parameters:
         key, _, value = parameter.partition("=")

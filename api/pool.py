@@ -69,7 +69,7 @@ class Holder:
         with theirs:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "kg.worker", str(self.snapshot.path)],
-                stdin=theirs,
+                stdin=theirs.fileno(),
                 start_new_session=True,  # the terminal's Ctrl-C is for the server alone
             )
         if not await asyncio.get_running_loop().sock_recv(self._commands, 1):
@@ -149,6 +149,7 @@ class Reply:
         self._run = run
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
+        """The pieces as they come."""
         kind, content = self._next
         while kind == b"D":
             yield content
@@ -191,16 +192,25 @@ class Pool:
         self,
         text: str,
         types: Mapping[str, str | None],
+        limits: Limits,
         dataset: Dataset = WHOLE,
-        limits: Limits = Limits(),  # noqa: B008 (immutable)
+        accept: str | None = None,
     ) -> AsyncIterator[Reply]:
         """The answer to a query, in the media type that `types` gives for its form.
+
+        Where that is None, nothing of what the client has said to `accept` is offered.
 
         Its process is ended when a limit is reached, or when the block is left before the
         answer has ended. Raises LimitError, QueryError, RefusedError and NotAcceptableError;
         LimitError also from the answer's pieces.
         """
-        request = {"query": text, "types": types, "dataset": dataset, "limits": limits}
+        request = {
+            "query": text,
+            "types": types,
+            "accept": accept,
+            "dataset": dataset,
+            "limits": limits,
+        }
         encoded = json.dumps(request).encode()
         message = FRAME.pack(b"Q", len(encoded)) + encoded
         run = _Run(hash((text, dataset)), limits)
@@ -211,10 +221,13 @@ class Pool:
             self._leave(run)
 
     async def whole(
-        self, text: str, types: Mapping[str, str | None], limits: Limits = Limits()  # noqa: B008
+        self,
+        text: str,
+        types: Mapping[str, str | None],
+        limits: Limits,
     ) -> tuple[str, bytes]:
         """The whole answer to a query as (media type, bytes); LimitError where it is cut."""
-        async with self.ask(text, types, WHOLE, limits) as reply:
+        async with self.ask(text, types, limits) as reply:
             payload = b"".join([piece async for piece in reply])
             if reply.truncated:
                 raise LimitError(reply.truncated, "size")
@@ -223,7 +236,9 @@ class Pool:
     async def _begin(self, run: _Run, message: bytes) -> Reply:
         loop = asyncio.get_running_loop()
         for attempt in range(2):
-            run.worker = worker = self._idle.pop() if self._idle and not attempt else await self.holder.fork()
+            run.worker = worker = (
+                self._idle.pop() if self._idle and not attempt else await self.holder.fork()
+            )
             run.begun = loop.time()
             run.timers = [loop.call_later(run.limits.seconds, self._too_long, run)]
             if run.long:

@@ -12,13 +12,14 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from api.formats import NotAcceptableError
 from kg.errors import (
     LenkgError,
     LimitError,
+    NotAcceptableError,
     ParameterError,
     QueryError,
     RefusedError,
+    TokenError,
     UnknownNameError,
 )
 
@@ -26,10 +27,19 @@ STATUS: dict[type[Exception], int] = {
     UnknownNameError: 404,
     ParameterError: 400,
     QueryError: 400,
+    TokenError: 401,
     RefusedError: 403,
-    LimitError: 503,
     NotAcceptableError: 406,
+    LimitError: 503,
 }
+
+
+class PayloadError(Exception):
+    """A request whose body cannot be taken; with the status that says why."""
+
+    def __init__(self, status: int, message: str) -> None:
+        self.status = status
+        super().__init__(message)
 
 
 def problem(
@@ -40,15 +50,29 @@ def problem(
     return JSONResponse(body, status, headers, media_type="application/problem+json")
 
 
-def _of_ours(_: Request, error: Exception) -> JSONResponse:
+def answered(error: Exception) -> JSONResponse:
+    """An error as a problem document; one that nobody expected is logged, and told by a number."""
+    if isinstance(error, PayloadError):
+        return problem(error.status, str(error), {"Connection": "close"})
     status = next((s for kind, s in STATUS.items() if isinstance(error, kind)), 500)
-    more = {
-        key: value
-        for key in ("line", "column", "parameter", "nearest", "offered")
-        if (value := getattr(error, key, None))
-    }
-    headers = {"Retry-After": "5"} if status == 503 else None
+    if status == 500:
+        number = uuid.uuid4().hex[:12]
+        logging.getLogger("lenkg").error("error %s", number, exc_info=error)
+        return problem(500, f"something went wrong here; the log has it as {number}")
+    headers: dict[str, str] = {}
+    if isinstance(error, LimitError):
+        status = 429 if error.limit == "requests" else 503
+        if error.retry:
+            headers["Retry-After"] = str(error.retry)
+    if status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    told = ("line", "column", "parameter", "nearest", "offered", "limit", "seconds")
+    more = {key: value for key in told if (value := getattr(error, key, None))}
     return problem(status, str(error), headers, **more)
+
+
+def _of_any(_: Request, error: Exception) -> JSONResponse:
+    return answered(error)
 
 
 def _of_http(request: Request, error: Exception) -> JSONResponse:
@@ -70,16 +94,9 @@ def _of_validation(_: Request, error: Exception) -> JSONResponse:
     return problem(400, f"{name}: {first['msg']}", parameter=name)
 
 
-def _unexpected(_: Request, error: Exception) -> JSONResponse:
-    number = uuid.uuid4().hex[:12]
-    logging.getLogger("lenkg").error("error %s", number, exc_info=error)
-    return problem(500, f"something went wrong here; the log has it as {number}")
-
-
 def install(app: FastAPI) -> None:
     """Makes every error of the app a problem document."""
-    for kind in (LenkgError, NotAcceptableError):
-        app.add_exception_handler(kind, _of_ours)
+    app.add_exception_handler(LenkgError, _of_any)
     app.add_exception_handler(HTTPException, _of_http)
     app.add_exception_handler(RequestValidationError, _of_validation)
-    app.add_exception_handler(Exception, _unexpected)
+    app.add_exception_handler(Exception, _of_any)

@@ -76,7 +76,7 @@ def router() -> APIRouter:
         question(name)
         media_type = media_type or negotiate(request.headers.get("accept"), OFFERED)
         values = {key: request.query_params.getlist(key) for key in request.query_params}
-        return _answer(request.app.state.graph.ask(name, **values), media_type)
+        return _answer(request.state.served.graph.ask(name, **values), media_type)
 
     for asked in questions().values():
         routes.add_api_route(

@@ -22,7 +22,7 @@ def router() -> APIRouter:
 
     @routes.get("/{kind}/{slug}", summary="What the graph says about a thing")
     def resource(request: Request, kind: str, slug: str) -> Response:
-        graph = request.app.state.graph
+        graph = request.state.served.graph
         name, media_type = suffix(slug, OFFERED)
         media_type = media_type or negotiate(request.headers.get("accept"), OFFERED)
         if media_type == "text/html":

@@ -2,26 +2,59 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from functools import lru_cache
+from typing import Any
 from urllib.parse import parse_qsl
 
-from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
-from api.formats import negotiate
+from api.formats import SUFFIXES, negotiate
 from api.pages import page
-from kg.errors import ParameterError, RefusedError
+from api.pool import Pool, Reply
+from api.problems import answered, problem
+from api.serving import Served
+from kg.errors import LenkgError, LimitError, NotAcceptableError, ParameterError, RefusedError
+from kg.results import JSON, ROWS, STREAMED, TRIPLES, XML, Limits, closing, formats_for, rows_of
 from kg.service import described as service
-from kg.sparql import asked
-from kg.store import TRIPLES, Dataset, formats_for, rows_of
+from kg.store import Dataset, Snapshot
 
-MOST_BYTES = 1 << 20  # of one request
+FORMS = ("SELECT", "ASK", "CONSTRUCT", "DESCRIBE")
+WHOLE = 1 << 20  # bytes up to which an answer is gathered before it is sent
+PAGE_ROWS = 1000  # rows that a page shows
+# what a suffix of /sparql asks for: .json and .xml whichever of two fits the form of the query
+ENDINGS = {
+    ending: media_type
+    for ending, media_type in SUFFIXES.items()
+    if media_type in (*ROWS, *TRIPLES, "text/html")
+} | {"json": "application/json", "xml": f"{XML}, application/rdf+xml"}
+METHODS = "GET, HEAD, POST, OPTIONS"
+READ_ONLY = "updates are not offered; this graph is read-only"
+STATUSES = {
+    "400": "The request or the query is wrong",
+    "401": "The token is not the right one",
+    "403": "Updates, SERVICE and foreign graphs are refused",
+    "406": "No accepted format is offered",
+    "408": "The request came too slowly",
+    "413": "The request is too large",
+    "415": "The body has another type than those of the protocol",
+    "429": "The client sends too many requests",
+    "503": "The query reached a limit, or no place was free",
+}
 PARAMETERS = ("query", "default-graph-uri", "named-graph-uri")
 DESCRIPTION = (
     "A SELECT, ASK, CONSTRUCT or DESCRIBE; its default graph is the union of all named graphs, "
     "unless the query (FROM) or the request (default-graph-uri, named-graph-uri) names others. "
-    "Rows as JSON, XML, CSV or TSV, graphs as Turtle, N-Triples, JSON-LD or RDF/XML, by Accept. "
-    "Updates, SERVICE and foreign addresses are refused; a query that runs too long is ended."
+    "Rows as JSON, XML, CSV or TSV, graphs as Turtle, TriG, N-Triples, N-Quads, JSON-LD or "
+    "RDF/XML, by Accept or by a suffix such as /sparql.csv. "
+    "Updates, SERVICE and foreign addresses are refused; a query that reaches a limit is ended, an "
+    "answer that reaches one is cut and says so."
 )
 EXAMPLE = "SELECT ?drug WHERE { ?drug a <https://w3id.org/lenkg/ontology/Drug> }"
 QUERY = {
@@ -43,15 +76,6 @@ GRAPHS = [
 ]
 
 
-async def _body(request: Request) -> bytes:
-    data = bytearray()
-    async for part in request.stream():
-        data += part
-        if len(data) > MOST_BYTES:
-            raise HTTPException(413, f"a request may have {MOST_BYTES >> 10} KiB")
-    return bytes(data)
-
-
 def _text(data: bytes) -> str:
     try:
         return data.decode("utf-8")
@@ -66,7 +90,7 @@ def _asked(pairs: list[tuple[str, str]]) -> tuple[str, Dataset]:
     given: dict[str, list[str]] = {name: [] for name in PARAMETERS}
     for key, value in pairs:
         if key == "update":
-            raise RefusedError("updates are not offered; this graph is read-only")
+            raise RefusedError(READ_ONLY)
         if key not in given:
             known = ", ".join(PARAMETERS)
             raise ParameterError(key, f"is not a parameter of the SPARQL protocol; it has: {known}")
@@ -77,58 +101,165 @@ def _asked(pairs: list[tuple[str, str]]) -> tuple[str, Dataset]:
     return given["query"][0], dataset
 
 
-def router() -> APIRouter:
-    """The routes of the endpoint."""
-    routes = APIRouter(tags=["sparql"])
+class Sparql:
+    """The endpoint, as an ASGI application."""
 
-    def answer(request: Request, text: str, dataset: Dataset) -> Response:
-        pool = request.app.state.sparql
-        form = asked(text, pool.snapshot.graphs).form
-        offered = (*formats_for(form), *(["text/html"] if form == "SELECT" else []))
-        chosen = negotiate(request.headers.get("accept"), offered)
-        if chosen == "text/html":
-            rows = rows_of(pool.query(text, dataset=dataset)[1])
-            return page("rows.html", title="SPARQL", rows=rows, query=text)
-        media_type, payload = pool.query(text, chosen, dataset)
-        return Response(payload, 200, {"Vary": "Accept"}, media_type)
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers one request."""
+        request = Request(scope, receive)
+        try:
+            response = await self._respond(request)
+        except HTTPException as error:
+            response = problem(error.status_code, error.detail, dict(error.headers or {}))
+        except LenkgError as error:
+            response = answered(error)
+        await response(scope, receive, send)
 
-    def described(request: Request) -> Response:
-        endpoint = str(request.url.replace(query=None, fragment=None))
-        snapshot = request.app.state.sparql.snapshot
-        chosen = negotiate(request.headers.get("accept"), (*TRIPLES, "text/html"))
-        if chosen == "text/html":
-            graphs = snapshot.manifest["graphs"]
-            return page("sparql.html", title="SPARQL", graphs=graphs, example=EXAMPLE)
-        return Response(service(snapshot, endpoint, chosen), 200, {"Vary": "Accept"}, chosen)
-
-    @routes.get(
-        "/sparql",
-        summary="SPARQL query",
-        description=DESCRIPTION,
-        openapi_extra={"parameters": [QUERY, *GRAPHS]},
-    )
-    def get(request: Request) -> Response:
-        if not request.query_params:
-            return described(request)
-        return answer(request, *_asked(request.query_params.multi_items()))
-
-    @routes.post(
-        "/sparql", summary="SPARQL query", description=DESCRIPTION, operation_id="sparql_post"
-    )
-    async def post(request: Request) -> Response:
-        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        data = _text(await _body(request))
-        if kind == "application/sparql-update":
-            raise RefusedError("updates are not offered; this graph is read-only")
-        if kind == "application/sparql-query":
-            pairs = [*request.query_params.multi_items(), ("query", data)]
-        elif kind == "application/x-www-form-urlencoded":
-            pairs = parse_qsl(data, keep_blank_values=True)
-        else:
+    async def _respond(self, request: Request) -> Response:
+        ending = request.url.path.rstrip("/").partition(".")[2]
+        if ending and ending not in ENDINGS:
+            raise HTTPException(404, f"there is no '.{ending}'; there are {', '.join(ENDINGS)}")
+        accept = ENDINGS.get(ending) or request.headers.get("accept")
+        if request.method == "OPTIONS":
+            return Response(None, 204, {"Allow": METHODS})
+        if request.method not in ("GET", "POST"):
             raise HTTPException(
-                415,
-                "send application/sparql-query or application/x-www-form-urlencoded with query=…",
+                405, f"{request.method} is not offered; this graph is read-only", {"Allow": METHODS}
             )
-        return await run_in_threadpool(answer, request, *_asked(pairs))
+        served: Served = request.state.served
+        if request.method == "GET":
+            pairs = request.query_params.multi_items()
+            if not pairs:
+                return await run_in_threadpool(_described, request, served.snapshot, accept)
+        else:
+            pairs = await _posted(request)
+        text, dataset = _asked(pairs)
+        return await _answer(served.sparql, text, dataset, accept, request.state.limits)
 
-    return routes
+
+async def _posted(request: Request) -> list[tuple[str, str]]:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    data = await request.body()
+    if kind == "application/sparql-update":
+        raise RefusedError(READ_ONLY)
+    in_address = request.query_params.multi_items()
+    if kind == "application/sparql-query":
+        return [*in_address, ("query", _text(data))]
+    if kind == "application/x-www-form-urlencoded":
+        try:
+            given = parse_qsl(data.decode("ascii"), True, errors="strict", max_num_fields=100)
+        except ValueError as error:
+            raise ParameterError("query", f"the form is not as it should be: {error}") from error
+        return [*in_address, *given]
+    raise HTTPException(
+        415, "send application/sparql-query or application/x-www-form-urlencoded with query=…"
+    )
+
+
+@lru_cache(1024)
+def _types(accept: str | None) -> dict[str, str | None]:
+    """The media type in which each form of query is answered, where one is accepted."""
+    types: dict[str, str | None] = {}
+    for form in FORMS:
+        offered = (*formats_for(form), *(["text/html"] if form == "SELECT" else []))
+        try:
+            types[form] = negotiate(accept, offered)
+        except NotAcceptableError:
+            types[form] = None
+    return types
+
+
+async def _answer(
+    pool: Pool, text: str, dataset: Dataset, accept: str | None, limits: Limits
+) -> Response:
+    """A whole answer, or one that is sent as it comes where it is large."""
+    types = _types(accept)
+    page_wanted = types["SELECT"] == "text/html"
+    if page_wanted:
+        types = types | {"SELECT": JSON}
+        limits = limits._replace(rows=min(limits.rows, PAGE_ROWS))
+    asking = pool.ask(text, types, limits, dataset, accept)
+    reply = await asking.__aenter__()
+    pieces, held, size = aiter(reply), list[bytes](), 0
+    large = False
+    try:
+        async for piece in pieces:
+            held.append(piece)
+            size += len(piece)
+            if size > WHOLE and reply.media_type in STREAMED:
+                large = True
+                break
+    finally:
+        if not large:
+            await asking.__aexit__(*sys.exc_info())
+    headers = {"Vary": "Accept"}
+    if not reply.steady:
+        headers["Cache-Control"] = "no-store"
+    if large:
+        return StreamingResponse(_rest(asking, reply, pieces, held), 200, headers, reply.media_type)
+    if reply.truncated:
+        headers["LenKG-Truncated"] = reply.truncated
+    payload = b"".join(held)
+    if page_wanted and reply.form == "SELECT":
+        return await run_in_threadpool(_page, payload, text, reply.truncated)
+    return Response(payload, 200, headers, reply.media_type)
+
+
+async def _rest(
+    asking: AbstractAsyncContextManager[Reply],
+    reply: Reply,
+    pieces: AsyncIterator[bytes],
+    held: list[bytes],
+) -> AsyncIterator[bytes]:
+    """A large answer, piece by piece; one that reaches a limit on the way is closed and says so."""
+    try:
+        for piece in held:
+            yield piece
+        try:
+            async for piece in pieces:
+                yield piece
+        except LimitError as error:
+            yield closing(reply.media_type, str(error))
+    finally:
+        await asking.__aexit__(*sys.exc_info())
+
+
+def _page(payload: bytes, text: str, truncated: str | None) -> Response:
+    rows = rows_of(payload)
+    return page("rows.html", title="SPARQL", rows=rows, query=text, truncated=truncated)
+
+
+def _described(request: Request, snapshot: Snapshot, accept: str | None) -> Response:
+    endpoint = str(request.url.replace(path="/sparql", query=None, fragment=None))
+    chosen = negotiate(accept, (*TRIPLES, "text/html"))
+    if chosen == "text/html":
+        graphs = snapshot.manifest["graphs"]
+        return page("sparql.html", title="SPARQL", graphs=graphs, example=EXAMPLE)
+    return Response(service(snapshot, endpoint, chosen), 200, {"Vary": "Accept"}, chosen)
+
+
+def documented() -> dict[str, Any]:
+    """What OpenAPI says of the endpoint."""
+    content: dict[str, Any] = {media_type: {} for media_type in (*ROWS, *TRIPLES, "text/html")}
+    problems: dict[str, Any] = {"application/problem+json": {}}
+    responses = {"200": {"description": "The answer", "content": content}} | {
+        status: {"description": meaning, "content": problems}
+        for status, meaning in STATUSES.items()
+    }
+    shared = {"summary": "SPARQL query", "description": DESCRIPTION, "tags": ["sparql"]}
+    form = {"type": "object", "required": ["query"], "properties": {"query": {"type": "string"}}}
+    body = {
+        "required": True,
+        "content": {
+            "application/sparql-query": {"schema": {"type": "string"}},
+            "application/x-www-form-urlencoded": {"schema": form},
+        },
+    }
+    get = {"operationId": "sparql", "parameters": [QUERY, *GRAPHS], "responses": responses}
+    post = {
+        "operationId": "sparql_post",
+        "parameters": GRAPHS,
+        "requestBody": body,
+        "responses": responses,
+    }
+    return {"/sparql": {"get": shared | get, "post": shared | post}}

@@ -7,6 +7,7 @@ Answers go to standard output, everything else to standard error.
 from __future__ import annotations
 
 import json
+import os
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
@@ -21,8 +22,8 @@ import typer
 
 from kg.errors import FaultsError, LenkgError, ParameterError, UnknownNameError
 from kg.question import Question, flags, open_graph, questions
-from kg.rq import rules
 from kg.results import Rows, as_csv, rows_of
+from kg.rq import rules
 from kg.store import BUILD, Store, current
 from kg.terms import hint, prefixes, terms
 
@@ -406,11 +407,36 @@ def serve(
     seconds: Annotated[
         float, typer.Option(help="The longest a query may run.", envvar="LENKG_SECONDS", min=0.1)
     ] = 10.0,
+    memory: Annotated[
+        int, typer.Option(help="The MiB a query may use.", envvar="LENKG_MEMORY", min=64)
+    ] = 1024,
+    rows: Annotated[
+        int, typer.Option(help="The most rows of an answer.", envvar="LENKG_ROWS", min=1)
+    ] = 1_000_000,
+    size: Annotated[
+        int, typer.Option(help="The most MiB of an answer.", envvar="LENKG_SIZE", min=1)
+    ] = 64,
+    rate: Annotated[
+        float,
+        typer.Option(
+            help="Requests a second of one client that are not answered from what is kept ready; "
+            "0 takes any number.",
+            envvar="LENKG_RATE",
+            min=0,
+        ),
+    ] = 0.0,
 ) -> None:
-    """Serve the graph over HTTP until interrupted."""
-    from api.app import run
+    """Serve the graph over HTTP until interrupted; a newly built one is taken over.
 
-    run(host, port, seconds)
+    Whoever sends the token in LENKG_TOKEN (Authorization: Bearer …) may use six times the
+    seconds, four times the memory, and ten times the rows and the size.
+    """
+    from api.app import run
+    from api.guard import Settings
+    from kg.results import Limits
+
+    limits = Limits(seconds, memory << 20, rows, size << 20)
+    run(host, port, Settings(limits, os.environ.get("LENKG_TOKEN"), rate))
 
 
 def main() -> None:

@@ -12,6 +12,7 @@ LenkgError              every error that has a sentence for the user
 ├── ParameterError      a value does not fit its parameter
 ├── QueryError          a SPARQL query is wrong; carries line and column where known
 ├── RefusedError        a query asks for something that is not offered
+├── TokenError          a request shows a token that is not the right one
 ├── NotAcceptableError  no format is offered that the request accepts; carries those that are
 └── LimitError          a query was ended because it reached a limit, or there was no room for it
 """
@@ -107,12 +108,16 @@ class RefusedError(LenkgError):
     """A query asks for an update, a foreign address or another thing that is not offered."""
 
 
+class TokenError(LenkgError):
+    """A request shows a token that is not the right one."""
+
+
 class NotAcceptableError(LenkgError):
     """No format that the request accepts is offered; `offered` lists those that are."""
 
-    def __init__(self, offered: Iterable[str]) -> None:
+    def __init__(self, wanted: str, offered: Iterable[str]) -> None:
         self.offered = list(offered)
-        super().__init__(f"no accepted format is offered; there are {', '.join(self.offered)}")
+        super().__init__(f"'{wanted}' is not offered here; there are {', '.join(self.offered)}")
 
 
 class LimitError(LenkgError):

@@ -21,8 +21,8 @@ import yaml
 
 from kg.errors import ParameterError, QuestionError, UnknownNameError
 from kg.names import NAMES, Names
-from kg.rq import header
 from kg.results import Rows, rows_of
+from kg.rq import header
 from kg.store import Asking, Store, current
 from kg.terms import QUERIES, XSD, nearest
 

@@ -124,10 +124,11 @@ class _FullError(Exception):
     """Enough was written."""
 
 
-class _Pieces(io.RawIOBase):
+class _Pieces(io.BytesIO):
     """What the engine writes rows to: passes whole ones on until a limit is reached."""
 
     def __init__(self, media_type: str, send: Callable[[bytes], None], limits: Limits) -> None:
+        super().__init__()
         self.cut: str | None = None
         self._type = media_type
         self._send = send
@@ -137,9 +138,6 @@ class _Pieces(io.RawIOBase):
         self._begun = False
         self._rows = 0
         self._size = 0
-
-    def writable(self) -> bool:
-        return True
 
     def write(self, data: Any) -> int:
         if self.cut:  # the engine empties its own buffer at the end
@@ -215,12 +213,11 @@ def _bounded(
     kept = list(islice(triples, limits.rows + 1))
     cut = limits.too_many if len(kept) > limits.rows else None
     del kept[limits.rows :]
-    size, most = 0, 0
-    for triple in kept:
+    size = 0
+    for number, triple in enumerate(kept):
         size += len(str(triple)) + 3
         if size > limits.size:
-            return kept[:most], limits.too_large
-        most += 1
+            return kept[:number], limits.too_large
     return kept, cut
 
 

@@ -13,8 +13,8 @@ The holder takes commands of five bytes on standard input, a socket, and answers
 
 A query process takes and gives frames, a letter and a length before their content:
 
-    Q       the request: {"query": …, "types": {form: media type or null}, "dataset": [default,
-            named], "limits": […]}
+    Q       the request: {"query": …, "types": {form: media type or null}, "accept": …,
+            "dataset": [default, named], "limits": […]}
     H       the head of the answer: {"type": …, "form": …, "steady": …, "truncated": …}
     D       a piece of it, which ends after a whole row
     E       the end: {"truncated": sentence or null, "worn": whether this process should be
@@ -35,7 +35,7 @@ import sys
 import time
 import traceback
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from kg.errors import LenkgError, NotAcceptableError
 from kg.results import Limits, formats_for, write
@@ -91,6 +91,8 @@ def _fork(engine: Engine, commands: socket.socket, descriptor: int) -> int:
             _Worker(engine, socket.socket(fileno=descriptor)).run()
     except MemoryError:
         code = NO_MEMORY
+    except ConnectionError:  # nobody waits for the answer any more
+        pass
     except BaseException:
         traceback.print_exc()
         code = 1
@@ -103,8 +105,8 @@ class _Worker:
 
     def __init__(self, engine: Engine, connection: socket.socket) -> None:
         self.engine = engine.opened()
-        self.requests: BinaryIO = connection.makefile("rb")
-        self.answers: BinaryIO = connection.makefile("wb", 256 << 10)
+        self.requests = connection.makefile("rb")
+        self.answers = connection.makefile("wb", 256 << 10)
         self.space = _address_space()
         self.held = _most_held(resource.RUSAGE_SELF)
         if engine.embedded:
@@ -131,7 +133,7 @@ class _Worker:
         wanted = self.engine.asked(text, dataset)
         media_type = request["types"][wanted.form]
         if media_type is None:
-            raise NotAcceptableError(formats_for(wanted.form))
+            raise NotAcceptableError(request["accept"], formats_for(wanted.form))
         head = {"type": media_type, "form": wanted.form, "steady": wanted.steady}
         pieces = 0
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from kg.errors import ParameterError, QuestionError, UnknownNameError
 from kg.names import Names
 from kg.question import SLOT, Graph, load, questions
-from kg.store import Rows
+from kg.results import Rows
 from tests.agreed import Case, cases
 
 CASES = cases()
