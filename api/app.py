@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import socket
 import sys
@@ -24,9 +23,7 @@ from api.protocol import Bounded
 from api.serving import Serving
 from api.sparql import Sparql
 from kg.errors import LenkgError
-from kg.resource import served_context
 from kg.store import Snapshot, current
-from kg.terms import ONTOLOGY
 
 HEADLINE = "/questions/improved-outcome?outcome=mrd-negativity&population=transplant-eligible-ndmm"
 SHOWN = ["Content-Encoding", "ETag", "LenKG-Truncated", "Retry-After"]  # to scripts of other sites
@@ -111,8 +108,9 @@ def _routes(serving: Serving) -> FastAPI:
         return {key: manifest[key] for key in ("name", "release", "snapshot", "quads", "graphs")}
 
     @app.get("/context.jsonld", summary="The JSON-LD context")
-    def context() -> Response:
-        return Response(json.dumps(served_context(), indent=2), media_type="application/ld+json")
+    def context(request: Request) -> Response:
+        content = request.state.served.snapshot.context.read_bytes()
+        return Response(content, media_type="application/ld+json")
 
     @app.get("/ontology/", summary="The ontology, as a page to browse or as Turtle")
     def documented(request: Request) -> Response:
@@ -120,11 +118,11 @@ def _routes(serving: Serving) -> FastAPI:
         if chosen == "text/html":
             snapshot = request.state.served.snapshot
             return served(snapshot.documentation.read_text(encoding="utf-8"))
-        return ontology()
+        return ontology(request)
 
     @app.get("/ontology.ttl", summary="The ontology")
-    def ontology() -> Response:
-        turtle = (ONTOLOGY / "lenkg.ttl").read_bytes()
+    def ontology(request: Request) -> Response:
+        turtle = request.state.served.snapshot.ontology.read_bytes()
         return Response(turtle, headers={"Vary": "Accept"}, media_type="text/turtle")
 
     app.include_router(questions.router())

@@ -28,7 +28,7 @@ from kg.results import Limits
 MOST = 256 << 20  # bytes of all answers that are kept ready
 AHEAD = 8 << 20  # bytes that an answer may be ahead of a client that takes it
 SMALL = 1024  # bytes below which nothing is compressed
-BODY = 1 << 20  # bytes of a request
+BODY = 4 << 20  # bytes of a request: a query text of 1 MiB, as a form has it
 PATIENCE = 10.0  # seconds for a client to send its request, or to take a part of an answer
 
 Headers = list[tuple[bytes, bytes]]

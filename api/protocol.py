@@ -30,7 +30,7 @@ class Bounded(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Some bytes of a request."""
-        self._size += len(data)
+        self._size = len(data) + (self._size if self._due else 0)
         super().data_received(data)
         if self._due and self._size > HEAD and not self.transport.is_closing():
             self._refuse(431, f"the address and the headers may have {HEAD >> 10} KiB; use POST")
@@ -58,7 +58,6 @@ class Bounded(HttpToolsProtocol):
         if self._due:
             self._due.cancel()
         self._due = None
-        self._size = 0
 
     def _refuse(self, status: int, message: str) -> None:
         answer = problem(status, message, {**SECURITY, "Connection": "close"})

@@ -1,7 +1,8 @@
 """Ontology and facts -> one immutable snapshot.
 
 A snapshot is a folder named by the hash of its content: `lenkg.nq` (the quads in
-RDFC-1.0 canonical form, sorted), `ontology.html` and `manifest.json`. It is written aside
+RDFC-1.0 canonical form, sorted), the ontology as a page and as Turtle, the JSON-LD context,
+and `manifest.json`. It is written aside
 and moved into place, and `build/current` is switched to it in one step; two builds of the
 same input give the same bytes.
 """
@@ -26,6 +27,7 @@ from kg.document import document
 from kg.errors import SnapshotError
 from kg.read import read
 from kg.reason import reason
+from kg.resource import served_context
 from kg.rq import canonical, evaluate, holding, rules
 from kg.store import BUILD, Snapshot, current
 from kg.terms import BASE, FACTS, ONTOLOGY, RDF, ROOT, XSD, graph, prefixes, terms
@@ -74,6 +76,8 @@ def build(
     files = {
         "lenkg.nq": content,
         "ontology.html": document(quads),
+        "ontology.ttl": (ONTOLOGY / "lenkg.ttl").read_text(encoding="utf-8"),
+        "context.jsonld": json.dumps(served_context(), indent=2) + "\n",
         "manifest.json": json.dumps(manifest, indent=2) + "\n",
     }
     return _put(out, name, files)
@@ -88,6 +92,7 @@ def _inputs(facts: Path) -> dict[str, str]:
             "mappings",
             "check",
             "reason",
+            "resource",
             "owl",
             "audit",
             "document",
@@ -162,7 +167,7 @@ def _put(out: Path, name: str, files: dict[str, str]) -> Snapshot:
             (aside / file).write_text(text, encoding="utf-8")
         target = snapshots / name
         if target.exists():
-            for file in files:
+            for file in files:  # the manifest last: until then the next build begins again
                 os.replace(aside / file, target / file)
         else:
             os.replace(aside, target)

@@ -55,6 +55,16 @@ class Snapshot:
         """The ontology as a page for people."""
         return self.path / "ontology.html"
 
+    @property
+    def ontology(self) -> Path:
+        """The ontology as Turtle."""
+        return self.path / "ontology.ttl"
+
+    @property
+    def context(self) -> Path:
+        """The JSON-LD context of the resources."""
+        return self.path / "context.jsonld"
+
     @cached_property
     def manifest(self) -> dict[str, Any]:
         """Version, counts, and the hash of every input."""

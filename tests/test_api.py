@@ -259,7 +259,7 @@ def test_a_request_names_its_dataset(
         (b"DROP ALL", "application/sparql-query", 403),
         (b"ASK {}", "text/plain", 415),
         (b"\xff\xfe", "application/sparql-query", 400),
-        (b"ASK {}" + b" " * (1 << 20), "application/sparql-query", 413),
+        (b"ASK {}" + b" " * (4 << 20), "application/sparql-query", 413),
     ],
 )
 def test_what_may_not_be_posted(
