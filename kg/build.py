@@ -9,13 +9,15 @@ same input give the same bytes.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
@@ -32,6 +34,7 @@ from kg.rq import canonical, evaluate, holding, rules
 from kg.store import BUILD, Snapshot, current
 from kg.terms import BASE, FACTS, ONTOLOGY, RDF, ROOT, XSD, graph, prefixes, terms
 
+IN_MEMORY = 2_000_000  # quads up to which a server loads a snapshot
 KEPT = 3  # snapshots; a running server may still start workers on an earlier one
 
 
@@ -62,25 +65,40 @@ def build(
     progress("auditing the source")
     quads += audit(quads)
     quads += _description(quads)
-    lines = canonical(quads)
-    content = "".join(lines)
-    name = hashlib.sha256(content.encode()).hexdigest()[:16]
-    manifest = {
-        "name": "LenKG",
-        "release": version("lenkg"),
-        "snapshot": name,
-        "quads": len(lines),
-        "graphs": dict(sorted(Counter(q.graph_name.value for q in quads).items())),  # type: ignore[union-attr]
-        "inputs": inputs,
-    }
     files = {
-        "lenkg.nq": content,
         "ontology.html": document(quads),
         "ontology.ttl": (ONTOLOGY / "lenkg.ttl").read_text(encoding="utf-8"),
         "context.jsonld": json.dumps(served_context(), indent=2) + "\n",
-        "manifest.json": json.dumps(manifest, indent=2) + "\n",
     }
-    return _put(out, name, files)
+    return pack(out, canonical(quads), files, inputs)
+
+
+def pack(
+    out: Path, lines: Iterable[str], files: Mapping[str, str], inputs: Mapping[str, str]
+) -> Snapshot:
+    """The snapshot of these quads, put into the folder `out` in one step and made its current one.
+
+    `lines` are sorted lines of canonical N-Quads, `files` what is served beside them, `inputs`
+    the hashes of what all this comes from. Above IN_MEMORY quads the engine's own files are
+    prepared, too. Killed at any moment, the last snapshot stays; the next call tidies up.
+    """
+    (out / "snapshots").mkdir(parents=True, exist_ok=True)
+    with _alone(out):
+        for left in [*out.glob(".new-*"), *out.glob(".current-*")]:
+            shutil.rmtree(left) if left.is_dir() and not left.is_symlink() else left.unlink()
+        aside = Path(tempfile.mkdtemp(prefix=".new-", dir=out))
+        try:
+            return _put(out, aside, lines, dict(files), inputs)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+
+
+@contextmanager
+def _alone(out: Path) -> Iterator[None]:
+    """Waits until no other process puts a snapshot into this folder; the kernel frees the lock."""
+    with (out / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _inputs(facts: Path) -> dict[str, str]:
@@ -156,27 +174,43 @@ def _description(quads: list[ox.Quad]) -> list[ox.Quad]:
     return [ox.Quad(dataset, ox.NamedNode(p), o, name) for p, o in statements]
 
 
-def _put(out: Path, name: str, files: dict[str, str]) -> Snapshot:
-    """The snapshot written aside, then moved into place in one step; the oldest ones go."""
-    snapshots = out / "snapshots"
-    snapshots.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(prefix=".new-", dir=out))
-    try:
-        aside.chmod(0o755)
-        for file, text in files.items():
-            (aside / file).write_text(text, encoding="utf-8")
-        target = snapshots / name
-        if target.exists():
-            for file in files:  # the manifest last: until then the next build begins again
-                os.replace(aside / file, target / file)
-        else:
-            os.replace(aside, target)
-        link = out / f".current-{os.getpid()}"
-        link.symlink_to(Path("snapshots") / name)
-        os.replace(link, out / "current")
-        for old in sorted(snapshots.iterdir(), key=lambda p: p.stat().st_mtime_ns)[:-KEPT]:
-            if old != target:
-                shutil.rmtree(old)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+def _put(
+    out: Path, aside: Path, lines: Iterable[str], files: dict[str, str], inputs: Mapping[str, str]
+) -> Snapshot:
+    aside.chmod(0o755)
+    new, content, graphs = Snapshot(aside), hashlib.sha256(), Counter[str]()
+    with new.quads.open("w", encoding="utf-8") as file:
+        for line in lines:
+            file.write(line)
+            content.update(line.encode())
+            graphs[line.rsplit(None, 2)[1][1:-1]] += 1
+    if graphs.total() > IN_MEMORY:
+        store = ox.Store(str(new.store))
+        store.bulk_load(path=str(new.quads), format=ox.RdfFormat.N_QUADS)
+        store.optimize()
+        del store
+    name = content.hexdigest()[:16]
+    manifest = {
+        "name": "LenKG",
+        "release": version("lenkg"),
+        "snapshot": name,
+        "quads": graphs.total(),
+        "graphs": dict(sorted(graphs.items())),
+        "inputs": inputs,
+    }
+    files["manifest.json"] = json.dumps(manifest, indent=2) + "\n"
+    for file_name, text in files.items():
+        (aside / file_name).write_text(text, encoding="utf-8")
+    target = out / "snapshots" / name
+    if target.exists():  # the quads are there; the manifest last, so that a next build begins again
+        for file_name in files:
+            os.replace(aside / file_name, target / file_name)
+    else:
+        os.replace(aside, target)
+    link = out / f".current-{os.getpid()}"
+    link.symlink_to(Path("snapshots") / name)
+    os.replace(link, out / "current")
+    for old in sorted(target.parent.iterdir(), key=lambda p: p.stat().st_mtime_ns)[:-KEPT]:
+        if old != target:
+            shutil.rmtree(old)
     return Snapshot(target.resolve())
