@@ -1,14 +1,12 @@
 """The engine against the W3C's tests of SPARQL 1.0 and 1.1: queries, syntax, forms of results.
 
-What the engine fails is listed with its reason in cases/w3c-misses.tsv, and nothing else. The
-tests need sparql10 and sparql11 of w3c/rdf-tests in ../shared/w3c, or where LENKG_W3C says.
+What the engine fails is listed with its reason in cases/w3c-misses.tsv, and nothing else.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
@@ -20,30 +18,29 @@ import pytest
 
 from kg.rq import canonical
 from kg.sparql import tokens
-
-ROOT = Path(__file__).resolve().parents[1]
-DATA = Path(os.environ.get("LENKG_W3C", ROOT.parent / "shared" / "w3c"))
-MANIFESTS = (
-    "sparql10/manifest.ttl",
-    "sparql11/manifest-sparql11-query.ttl",
-    "sparql11/manifest-sparql11-results.ttl",
+from tests.w3c import (
+    DATA,
+    ENGINE,
+    LISTED,
+    MF,
+    MISSES,
+    PROTOCOL,
+    RDF,
+    SERVICE,
+    Graph,
+    Term,
+    address,
+    entries,
+    passing_or_listed,
+    place,
 )
-BASE = "https://w3c.github.io/rdf-tests/sparql/"
-RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
+
 XSD = "http://www.w3.org/2001/XMLSchema#"
-MF = "http://www.w3.org/2001/sw/DataAccess/tests/test-manifest#"
 QT = "http://www.w3.org/2001/sw/DataAccess/tests/test-query#"
 RS = "http://www.w3.org/2001/sw/DataAccess/tests/result-set#"
 NUMBERS = {f"{XSD}{name}" for name in ("integer", "decimal", "double", "float")}
 
-Term = ox.NamedNode | ox.BlankNode | ox.Literal | ox.Triple
 Row = dict[str, Term]
-
-if not DATA.is_dir():
-    pytest.skip(
-        f"the W3C's tests of SPARQL are not at {DATA}; name them with LENKG_W3C",
-        allow_module_level=True,
-    )
 
 
 class Case(NamedTuple):
@@ -66,47 +63,12 @@ class Case(NamedTuple):
         return [token.text for token in tokens(self.text)]
 
 
-class Graph:
-    """A file of the tests as a graph."""
-
-    def __init__(self, path: Path) -> None:
-        self.triples = [quad.triple for quad in ox.parse(path=path, base_iri=address(path))]
-
-    def all(self, subject: Term, predicate: str) -> list[Term]:
-        wanted = (subject, ox.NamedNode(predicate))
-        return [t.object for t in self.triples if (t.subject, t.predicate) == wanted]
-
-    def texts(self, subject: Term, predicate: str) -> list[str]:
-        return [str(getattr(term, "value", term)) for term in self.all(subject, predicate)]
-
-    def items(self, subject: Term, predicate: str) -> Iterator[ox.NamedNode]:
-        """The members of a list."""
-        for node in self.all(subject, predicate):
-            rest = [node]
-            while first := self.all(rest[0], f"{RDF}first"):
-                assert isinstance(first[0], ox.NamedNode)
-                yield first[0]
-                rest = self.all(rest[0], f"{RDF}rest")
-
-
-def address(path: Path) -> str:
-    return BASE + path.relative_to(DATA).as_posix()
-
-
-def place(iri: str) -> Path:
-    return DATA / iri.removeprefix(BASE)
-
-
 def cases(manifest: Path) -> Iterator[Case]:
-    """The tests of a manifest and of those that it includes."""
-    graph, this = Graph(manifest), ox.NamedNode(address(manifest))
-    for included in graph.items(this, f"{MF}include"):
-        yield from cases(place(included.value))
-    for test in graph.items(this, f"{MF}entries"):
+    for name, graph, test in entries(manifest):
         (action,) = graph.all(test, f"{MF}action")
         (query,) = graph.texts(action, f"{QT}query") or graph.texts(test, f"{MF}action")
         yield Case(
-            f"{manifest.parent.relative_to(DATA).as_posix()}/{test.value.rpartition('#')[2]}",
+            name,
             graph.texts(test, f"{RDF}type")[0].removeprefix(MF),
             place(query),
             [place(iri) for iri in graph.texts(action, f"{QT}data")],
@@ -116,10 +78,7 @@ def cases(manifest: Path) -> Iterator[Case]:
         )
 
 
-CASES = [case for manifest in MANIFESTS for case in cases(DATA / manifest)]
-with (ROOT / "tests" / "cases" / "w3c-misses.tsv").open(encoding="utf-8", newline="") as file:
-    LISTED = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
-MISSES = {row["test"]: row["reason"] for row in LISTED}
+CASES = [case for manifest in ENGINE for case in cases(DATA / manifest)]
 
 
 def dataset(case: Case) -> ox.Store:
@@ -232,13 +191,8 @@ def check(case: Case) -> None:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_the_engine_does_as_the_w3c_says_or_as_listed(case: Case) -> None:
-    try:
+    with passing_or_listed(case.name):
         check(case)
-    except (AssertionError, SyntaxError, pytest.fail.Exception):
-        if case.name not in MISSES:
-            raise
-    else:
-        assert case.name not in MISSES, "it passes now: take it off the list"
 
 
 def test_all_the_tests_are_there() -> None:
@@ -250,5 +204,6 @@ def test_all_the_tests_are_there() -> None:
 
 def test_the_list_is_of_these_tests_and_gives_reasons() -> None:
     assert [row["test"] for row in LISTED] == sorted({row["test"] for row in LISTED})
-    assert MISSES.keys() <= {case.name for case in CASES}
+    names = {entry.name for m in (*ENGINE, PROTOCOL, SERVICE) for entry in entries(DATA / m)}
+    assert MISSES.keys() <= names
     assert all(MISSES.values())
