@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from http import HTTPStatus
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -11,6 +12,9 @@ from api.guard import SECURITY
 from api.problems import problem
 
 HEAD = 64 << 10  # bytes of a request line with its headers
+# An offer to speak another protocol, which is not taken (RFC 9110, section 7.8); the parser would
+# stop behind it, before the request's body.
+OFFER = re.compile(rb"\r\nupgrade:[^\r\n]*(?=\r\n|\Z)", re.IGNORECASE)
 PATIENCE = 10.0  # seconds for these to come
 
 
@@ -30,6 +34,9 @@ class Bounded(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Some bytes of a request."""
+        if b"pgrade" in data and (self._due or not self.cycle or self.cycle.response_complete):
+            head, gap, rest = data.partition(b"\r\n\r\n")
+            data = OFFER.sub(b"", head) + gap + rest
         self._size = len(data) + (self._size if self._due else 0)
         super().data_received(data)
         if self._due and self._size > HEAD and not self.transport.is_closing():

@@ -48,6 +48,7 @@ STATUSES = {
     "503": "The query reached a limit, or no place was free",
 }
 PARAMETERS = ("query", "default-graph-uri", "named-graph-uri")
+HINTS = ("format", "output", "results")  # that SPARQLWrapper sends beside Accept, which decides
 DESCRIPTION = (
     "A SELECT, ASK, CONSTRUCT or DESCRIBE; its default graph is the union of all named graphs, "
     "unless the query (FROM) or the request (default-graph-uri, named-graph-uri) names others. "
@@ -91,6 +92,8 @@ def _asked(pairs: list[tuple[str, str]]) -> tuple[str, Dataset]:
     for key, value in pairs:
         if key == "update":
             raise RefusedError(READ_ONLY)
+        if key in HINTS:
+            continue
         if key not in given:
             known = ", ".join(PARAMETERS)
             raise ParameterError(key, f"is not a parameter of the SPARQL protocol; it has: {known}")

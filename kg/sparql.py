@@ -10,8 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
+from urllib.parse import urljoin
 
 from kg.errors import QueryError, RefusedError
+from kg.terms import BASE
 
 TOKEN = re.compile(
     r"""
@@ -32,6 +34,8 @@ FORMS = frozenset(("SELECT", "ASK", "CONSTRUCT", "DESCRIBE"))
 UPDATES = frozenset(
     ("INSERT", "DELETE", "LOAD", "CLEAR", "DROP", "CREATE", "ADD", "MOVE", "COPY", "WITH")
 )
+PROLOGUE = frozenset(("BASE", "PREFIX"))
+BASE_KEY = ""  # among the prefixes, which end in a colon
 UNSTEADY = frozenset(("NOW", "RAND", "STRUUID", "UUID"))
 
 
@@ -81,15 +85,16 @@ def asked(query: str, graphs: frozenset[str], known: Mapping[str, str] = {}) -> 
     QueryError where no form is found.
     """
     found, dataset, steady = "", False, True
-    prefixes = {f"{name}:": address for name, address in known.items()}
+    prefixes = {BASE_KEY: BASE} | {f"{name}:": address for name, address in known.items()}
     stream = tokens(ESCAPE.sub(_resolved, query))
     for token in stream:
         word = token.text.upper() if token.kind == "word" else ""
         where = f"line {token.line}, column {token.column}"
-        if not found and word == "PREFIX":
-            name, address = next(stream, None), next(stream, None)
-            if name and address:
-                prefixes[name.text] = address.text[1:-1]
+        if not found and word in PROLOGUE:
+            name = next(stream, None) if word == "PREFIX" else None
+            if address := next(stream, None):
+                start = prefixes[BASE_KEY]
+                prefixes[name.text if name else BASE_KEY] = urljoin(start, address.text[1:-1])
         elif not found and word in UPDATES:
             raise RefusedError(f"{word} at {where} is an update; this graph is read-only")
         elif not found and word in FORMS:
@@ -118,6 +123,6 @@ def asked(query: str, graphs: frozenset[str], known: Mapping[str, str] = {}) -> 
 
 def _address(token: Token, prefixes: dict[str, str]) -> str:
     if token.kind == "iri":
-        return token.text[1:-1]
+        return urljoin(prefixes[BASE_KEY], token.text[1:-1])
     prefix, colon, local = token.text.partition(":")
     return prefixes.get(prefix + colon, prefix + colon) + local

@@ -22,7 +22,7 @@ import pyoxigraph as ox
 from kg.errors import QueryError, RefusedError, SnapshotError
 from kg.results import Solved, formats_for, write
 from kg.sparql import Asked, asked
-from kg.terms import ROOT
+from kg.terms import BASE, ROOT
 
 BUILD = Path(os.environ.get("LENKG_BUILD", ROOT / "build"))
 
@@ -112,7 +112,7 @@ class Engine(ABC):
     """What answers SPARQL queries on one snapshot.
 
     The default graph is the union of all named graphs, unless a query has a FROM of its own
-    or a request names its dataset.
+    or a request names its dataset. Relative addresses begin where those of the graph do.
     """
 
     embedded = True  # whether it answers without opening anything more once it is opened
@@ -195,7 +195,7 @@ class Store(Engine):
                 "default_graph": [ox.NamedNode(address) for address in dataset.default],
                 "named_graphs": [ox.NamedNode(address) for address in dataset.named],
             }
-        return self._store.query(text, prefixes=dict(known), **scope)
+        return self._store.query(text, base_iri=BASE, prefixes=dict(known), **scope)
 
 
 @contextmanager

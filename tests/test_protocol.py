@@ -7,13 +7,9 @@ cases/w3c-misses.tsv, and nothing else.
 
 from __future__ import annotations
 
-import hashlib
 import io
-import json
 import os
-from collections import Counter
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 import httpx
@@ -22,7 +18,7 @@ import pytest
 import rdflib
 from rdflib.query import Result
 
-from kg.files import put
+from kg.build import pack
 from kg.rq import canonical
 from tests.program import serving
 from tests.w3c import (
@@ -138,30 +134,11 @@ def quads() -> list[ox.Quad]:
     ]
 
 
-def pack(build: Path, quads: list[ox.Quad]) -> None:
-    """A folder of builds, whose current snapshot holds these quads alone (see kg.store)."""
-    lines = canonical(quads)
-    content = "".join(lines).encode()
-    name = hashlib.sha256(content).hexdigest()[:16]
-    counts = Counter(str(quad.graph_name)[1:-1] for quad in quads)
-    manifest = {
-        "name": "SPARQL Protocol",
-        "release": "0",
-        "snapshot": name,
-        "quads": len(lines),
-        "graphs": dict(sorted(counts.items())),
-    }
-    folder = build / "snapshots" / name
-    put(folder / "lenkg.nq", content)
-    put(folder / "manifest.json", json.dumps(manifest).encode())
-    (build / "current").symlink_to(folder)
-
-
 @pytest.fixture(scope="module")
 def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     """A client of a server that holds the tests' graphs."""
     build = tmp_path_factory.mktemp("protocol")
-    pack(build, quads())
+    pack(build, canonical(quads()), {}, {})
     with (
         serving(os.environ | {"LENKG_BUILD": str(build)}) as address,
         httpx.Client(base_url=address, timeout=30) as client,

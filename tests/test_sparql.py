@@ -31,6 +31,8 @@ OURS = frozenset({f"{BASE}graph/ontology", f"{BASE}graph/zhang-2023"})
         ("SELECT * { ?s <http://x/SERVICE> ?load . ?s service:from 'it\\'s LOAD' }", "SELECT"),
         ("SELECT * { ?s ?p '''a ' SERVICE '' ''' # SERVICE <x>\n }", "SELECT"),
         (f"SELECT * FROM <{BASE}graph/ontology> {{ ?s ?p ?o }}", "SELECT"),
+        ("SELECT * FROM <graph/ontology> { ?s ?p ?o }", "SELECT"),
+        ("BASE <graph/x> SELECT * FROM NAMED <zhang-2023> { ?s ?p ?o }", "SELECT"),
         (f"PREFIX g: <{BASE}graph/> SELECT * FROM NAMED g:zhang-2023 {{ ?s ?p ?o }}", "SELECT"),
     ],
 )
@@ -50,6 +52,7 @@ def test_the_form(query: str, expected: str) -> None:
         ("SELECT * { { SELECT * { sErViCe ?x {} } } }", "SERVICE"),
         ("SELECT * FROM <file:///etc/passwd> { ?s ?p ?o }", "names file:///etc/passwd, which is"),
         ("SELECT * FROM NAMED <http://x/> { ?s ?p ?o }", "names http://x/, which is not one of"),
+        ("BASE <http://x/> SELECT * FROM <graph/ontology> {}", "names http://x/graph/ontology"),
         ("PREFIX e: <http://x/> SELECT * FROM e:y { ?s ?p ?o }", "names http://x/y, which is"),
     ],
 )
