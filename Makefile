@@ -1,6 +1,6 @@
 # make run   set everything up, build the graph, serve it on http://127.0.0.1:8000 (PORT=… to change)
 # make test  set everything up, check style and types, run the tests
-# make bench set everything up, print the measurements of tests/bench
+# make bench set everything up, print the measurements of tests/bench (PARTS='endpoint killers' for some of them)
 
 PORT ?= 8000
 HOST ?= 127.0.0.1
@@ -30,4 +30,5 @@ test: setup
 	$(BIN)/pytest
 
 bench: build
-	$(BIN)/python -m tests.bench
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
+	$(BIN)/python -m tests.bench $(PARTS)

@@ -65,6 +65,12 @@ class Snapshot:
         """The JSON-LD context of the resources."""
         return self.path / "context.jsonld"
 
+    @property
+    def beside(self) -> dict[str, str]:
+        """The files that are served beside the graph, by name."""
+        paths = (self.documentation, self.ontology, self.context)
+        return {path.name: path.read_text(encoding="utf-8") for path in paths}
+
     @cached_property
     def manifest(self) -> dict[str, Any]:
         """Version, counts, and the hash of every input."""

@@ -46,11 +46,7 @@ def grown(folder: Path, number: int) -> Snapshot:
     quads = list(ox.parse(path=last.quads, format=ox.RdfFormat.N_QUADS))
     name = ox.NamedNode(f"https://example.org/{number}")
     quads.append(ox.Quad(name, name, name, ox.NamedNode(min(last.graphs))))
-    files = {
-        path.name: path.read_text(encoding="utf-8")
-        for path in (last.documentation, last.ontology, last.context)
-    }
-    return pack(folder, canonical(quads), files, last.manifest["inputs"])
+    return pack(folder, canonical(quads), last.beside, last.manifest["inputs"])
 
 
 def is_served(client: httpx.Client, version: str) -> bool:
@@ -145,7 +141,7 @@ def test_fifty_kills_at_any_moment_leave_a_consistent_state(
     own: dict[str, str], folder: Path, build_command: list[str]
 ) -> None:
     """Server, holder, worker or build: kill -9 at random moments, fifty times."""
-    dice = random.Random(1)  # noqa: S311
+    dice = random.Random(1)
     own = own | {"PYTHONPATH": str(Path(__file__).parents[1])}
     killed: dict[str, int] = {}
     kills = 0

@@ -1,91 +1,38 @@
 """Measurements, each beside a rival or a limit of the same run: `make bench`.
 
-Nothing here fails on a slow day; read the last column.
+    python -m tests.bench [build] [endpoint] [killers] [scale] [--large]
+
+All parts, or those that are named; `--large` adds a graph of ten million triples to `scale`. Each
+prints its tables and writes them to build/bench/. Nothing here fails on a slow day.
 """
 
 from __future__ import annotations
 
-import os
-import statistics
-import subprocess
-import sys
-import tempfile
-import time
+import argparse
 from collections.abc import Callable
-from pathlib import Path
 
-import httpx
-from rich.console import Console
-from rich.table import Table
+from tests.bench import build, endpoint, killers, scale
 
-from kg.build import build
-from kg.question import open_graph
-from kg.store import Store, current
-from tests.program import serving
-
-HEADLINE = {"outcome": "mrd-negativity", "population": "transplant-eligible-ndmm"}
-ENGINE = "import pyoxigraph as ox; s = ox.Store(); s.bulk_load(path={path!r}); s.query('ASK {{}}')"
-
-
-def seconds(what: Callable[[], object], repeats: int = 1) -> float:
-    """The median time of a call."""
-    times = []
-    for _ in range(repeats):
-        begun = time.perf_counter()
-        what()
-        times.append(time.perf_counter() - begun)
-    return statistics.median(times)
-
-
-def process(environment: dict[str, str], *arguments: str) -> Callable[[], object]:
-    """A whole Python process, from start to end."""
-    command = [sys.executable, *arguments]
-    return lambda: subprocess.run(command, env=environment, check=True, capture_output=True)
+PARTS = ("build", "endpoint", "killers", "scale")
 
 
 def main() -> None:
-    """Builds in a folder of its own, measures, and prints a table."""
-    table = Table("what", "measured", "beside", "its figure", "ratio", title="LenKG bench")
-
-    def row(what: str, measured: float, beside: str, figure: float) -> None:
-        table.add_row(
-            what,
-            f"{measured * 1000:.1f} ms",
-            beside,
-            f"{figure * 1000:.1f} ms",
-            f"{measured / figure:.2f}",
-        )
-
-    with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder)
-        environment = os.environ | {"LENKG_BUILD": folder, "COLUMNS": "120"}
-        row("full build", seconds(lambda: build(out, again=True)), "limit 20 s", 20)
-        kept = seconds(lambda: build(out, again=True))
-        row("build, the reasoner's result kept", kept, "limit 10 s", 10)
-        row("build, nothing changed", seconds(lambda: build(out), 5), "limit 0.5 s", 0.5)
-        snapshot = current(out)
-
-        asked = [f"--{k}={v}" for k, v in HEADLINE.items()]
-        ask = process(environment, "-m", "kg.cli", "ask", "improved-outcome", *asked)
-        engine = process(environment, "-c", ENGINE.format(path=str(snapshot.quads)))
-        shell = seconds(ask, 15)
-        row("lenkg ask, whole process", shell, "limit 0.5 s", 0.5)
-        start = seconds(process(environment, "-c", "pass"), 15)
-        cold = seconds(engine, 15)
-        row("lenkg ask, whole process", shell, "python -c pass + engine's cold start", start + cold)
-
-        begun = time.perf_counter()
-        with serving(environment) as address, httpx.Client(base_url=address) as client:
-            while client.get("/health").status_code != 200:
-                time.sleep(0.005)
-            row("server ready", time.perf_counter() - begun, "limit 1.5 s", 1.5)
-            graph = open_graph(out)
-            path = "/questions/improved-outcome"
-            over_http = seconds(lambda: client.get(path, params=HEADLINE), 300)
-            in_process = seconds(lambda: graph.ask("improved-outcome", **HEADLINE), 300)
-            row("headline over HTTP", over_http, "the same in this process", in_process)
-        row("open a snapshot", seconds(lambda: Store(snapshot), 10), "limit 0.2 s", 0.2)
-    Console(width=120).print(table)
+    """Runs the parts that are named, or all."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("parts", nargs="*", metavar="PART")
+    parser.add_argument("--large", action="store_true", help="ten million triples too")
+    given = parser.parse_args()
+    if unknown := set(given.parts) - set(PARTS):
+        parser.error(f"there is no part '{min(unknown)}'; the parts are {', '.join(PARTS)}")
+    run: dict[str, Callable[[], None]] = {
+        "build": build.main,
+        "endpoint": endpoint.main,
+        "killers": killers.main,
+        "scale": lambda: scale.main(given.large),
+    }
+    for part in given.parts or PARTS:
+        run[part]()
 
 
 if __name__ == "__main__":
