@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 from kg.files import put
-from kg.store import BUILD, Rows, as_csv
+from kg.results import Rows, as_csv
+from kg.store import BUILD
 
 FOLDER = BUILD / "bench"
 

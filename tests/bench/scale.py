@@ -20,7 +20,8 @@ import pyoxigraph as ox
 from matplotlib import pyplot
 
 from kg.question import Question, open_graph, questions
-from kg.store import Store, current, rows_of
+from kg.results import rows_of
+from kg.store import Store, current
 from tests.bench.graphs import Made, made
 from tests.bench.results import FOLDER, report
 
