@@ -77,7 +77,10 @@ class Holder:
             raise SnapshotError(f"{self.snapshot.path} cannot be loaded")
 
     async def fork(self) -> Worker:
-        """A new query process; where the holder has died, another takes its place."""
+        """A new query process; where the holder has died, another takes its place.
+
+        Must not be cancelled: the answer to a command would be taken for that to the next.
+        """
         async with self._lock:
             ours, theirs = socket.socketpair()
             with theirs:
@@ -237,7 +240,7 @@ class Pool:
         loop = asyncio.get_running_loop()
         for attempt in range(2):
             run.worker = worker = (
-                self._idle.pop() if self._idle and not attempt else await self.holder.fork()
+                self._idle.pop() if self._idle and not attempt else await self._forked()
             )
             run.begun = loop.time()
             run.timers = [loop.call_later(run.limits.seconds, self._too_long, run)]
@@ -257,6 +260,19 @@ class Pool:
         if kind == b"H":
             return Reply(json.loads(content), await self.frame(run), self, run)
         raise LenkgError("a query process gave an answer without a head")
+
+    async def _forked(self) -> Worker:
+        """A new process; if its query is called off meanwhile, it is there for another."""
+        forking = asyncio.ensure_future(self.holder.fork())
+        try:
+            return await asyncio.shield(forking)
+        except asyncio.CancelledError:
+            forking.add_done_callback(self._spare)
+            raise
+
+    def _spare(self, forking: asyncio.Future[Worker]) -> None:
+        if not forking.cancelled() and not forking.exception():
+            self._idle.append(forking.result())
 
     async def frame(self, run: _Run) -> tuple[bytes, bytes]:
         """The next frame of a running query.

@@ -18,7 +18,7 @@ A query process takes and gives frames, a letter and a length before their conte
     H       the head of the answer: {"type": …, "form": …, "steady": …, "truncated": …}
     D       a piece of it, which ends after a whole row
     E       the end: {"truncated": sentence or null, "worn": whether this process should be
-            replaced}, or {"error": class, "message": …, …}
+            replaced}, or {"error": class, "message": …, "more": what it carries}
 """
 
 from __future__ import annotations
@@ -74,6 +74,8 @@ def hold(engine: Engine, commands: socket.socket) -> None:
                 workers.remove(pid)
             held = (usage.ru_maxrss << (10 if LINUX else 0)) - shared
             commands.sendall(ANSWER.pack(status if ended else -1, held))
+        else:  # of a holder before this one, with which it has gone
+            commands.sendall(ANSWER.pack(0, 0))
     for pid in workers:
         os.kill(pid, signal.SIGKILL)
 

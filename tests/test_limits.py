@@ -325,6 +325,32 @@ def test_a_process_that_dies_is_replaced(limited: httpx.Client, victim: str) -> 
         assert ask(limited, f"{SMALL} # after {victim} {n}").status_code == 200
 
 
+def test_queries_that_run_while_the_holder_dies_are_begun_again(limited: httpx.Client) -> None:
+    count = "SELECT (COUNT(*) AS ?n) { ?a ?b ?c . ?d a ?e FILTER(CONTAINS(STR(?c), STR(?e))) }"
+    with ThreadPoolExecutor(4) as threads:
+        asked = [threads.submit(ask, limited, f"{count} # {n} of the dead") for n in range(4)]
+        time.sleep(0.4)
+        (holder,) = children(server_of(limited))
+        os.kill(holder, signal.SIGKILL)
+        assert {answer.result().status_code for answer in asked} <= {200, 503}
+    for n in range(20):
+        assert ask(limited, f"{SMALL} # after the dead {n}").status_code == 200
+
+
+def test_clients_that_go_while_a_process_is_forked_do_no_harm(limited: httpx.Client) -> None:
+    (holder,) = children(server_of(limited))
+    for n in range(60):
+        for pid in children(holder):
+            os.kill(pid, signal.SIGKILL)
+        request = f"GET /sparql?query={quote(SMALL)}%23{n}-gone HTTP/1.1\r\nHost: x\r\n\r\n"
+        with raw(limited, request.encode()):
+            time.sleep(0.0005 * (n % 8))
+        answer = ask(limited, f"{SMALL} # beside the gone {n}")
+        assert answer.status_code == 200
+        assert len(answer.json()["results"]["bindings"]) == 2
+    assert eventually(lambda: len(workers(limited)) <= 2 * ((os.cpu_count() or 2) + 2))
+
+
 def test_identical_queries_that_arrive_together_run_once(limited: httpx.Client) -> None:
     query = f"SELECT (STRUUID() AS ?once) ?n {{ {{ {COUNT} }} }}"
     with ThreadPoolExecutor(16) as threads:
