@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 LENKG = [sys.executable, "-m", "kg.cli"]
 
@@ -21,10 +22,25 @@ def run(environment: dict[str, str], *arguments: str, code: int = 0) -> tuple[st
 
 
 @contextmanager
-def serving(environment: dict[str, str], *arguments: str) -> Iterator[str]:
-    """The address of a `lenkg serve` on a free port, which ends with the block."""
+def started(
+    environment: dict[str, str], *arguments: str
+) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """Address and process of a `lenkg serve` on a free port, which ends with the block."""
     command = [*LENKG, "serve", "--port", "0", *arguments]
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
-        yield process.stdout.readline().split()[-1]
+        yield process.stdout.readline().split()[-1], process
         process.terminate()
+
+
+@contextmanager
+def serving(environment: dict[str, str], *arguments: str) -> Iterator[str]:
+    """The address of a `lenkg serve` on a free port, which ends with the block."""
+    with started(environment, *arguments) as (address, _):
+        yield address
+
+
+def children(pid: int) -> list[int]:
+    """The processes that a process has started and that are not collected yet."""
+    listed = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii")
+    return [int(child) for child in listed.split()]

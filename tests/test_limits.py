@@ -11,7 +11,6 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 import httpx
@@ -19,7 +18,7 @@ import pyoxigraph as ox
 import pytest
 
 from kg.results import CSV, JSON, TSV, XML
-from tests.program import serving
+from tests.program import children, serving, started
 
 TOKEN = "correct horse"  # noqa: S105
 LIMITS = ("--seconds", "1", "--memory", "128", "--rows", "5000", "--size", "2")
@@ -59,45 +58,38 @@ KILLERS = {
 
 
 @pytest.fixture(scope="module")
-def limited(environment: dict[str, str]) -> Iterator[httpx.Client]:
-    """A client of a server with low limits."""
-    with (
-        serving(environment | {"LENKG_TOKEN": TOKEN}, *LIMITS) as address,
-        httpx.Client(base_url=address, timeout=30) as client,
-    ):
+def server_with_limits(environment: dict[str, str]) -> Iterator[tuple[str, int]]:
+    """Address and process number of a server with low limits."""
+    with started(environment | {"LENKG_TOKEN": TOKEN}, *LIMITS) as (address, process):
+        yield address, process.pid
+
+
+@pytest.fixture(scope="module")
+def limited(server_with_limits: tuple[str, int]) -> Iterator[httpx.Client]:
+    """A client of that server."""
+    with httpx.Client(base_url=server_with_limits[0], timeout=30) as client:
         yield client
+
+
+@pytest.fixture(scope="module")
+def pid(server_with_limits: tuple[str, int]) -> int:
+    """The process number of that server."""
+    return server_with_limits[1]
 
 
 def ask(client: httpx.Client, query: str, accept: str = JSON, **headers: str) -> httpx.Response:
     return client.post("/sparql", data={"query": query}, headers={"Accept": accept} | headers)
 
 
-def children(pid: int) -> list[int]:
-    """The processes that a process has started."""
-    listed = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii")
-    return [int(child) for child in listed.split()]
+def holder(pid: int) -> int:
+    """The process that holds the graph of a server."""
+    (found,) = children(pid)
+    return found
 
 
-def server_of(client: httpx.Client) -> int:
-    """The process that listens at a client's address."""
-    port = urlsplit(str(client.base_url)).port
-    local = f"0100007F:{port:04X}"
-    lines = Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()[1:]
-    (inode,) = (f[9] for f in map(str.split, lines) if f[1] == local and f[3] == "0A")
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            links = [str(link.readlink()) for link in (folder / "fd").iterdir()]
-        except OSError:
-            continue
-        if f"socket:[{inode}]" in links:
-            return int(folder.name)
-    raise AssertionError(f"nobody listens on {port}")
-
-
-def workers(client: httpx.Client) -> list[int]:
+def workers(pid: int) -> list[int]:
     """The query processes of a server."""
-    (holder,) = children(server_of(client))
-    return children(holder)
+    return children(holder(pid))
 
 
 def eventually(what: Callable[[], bool], seconds: float = 5.0) -> bool:
@@ -127,13 +119,13 @@ def test_a_killer_is_ended_and_told_why(limited: httpx.Client, name: str) -> Non
     assert ask(limited, SMALL).status_code == 200
 
 
-def test_no_process_is_left_behind(limited: httpx.Client) -> None:
+def test_no_process_is_left_behind(limited: httpx.Client, pid: int) -> None:
     with ThreadPoolExecutor(8) as threads:
         killers = [f"{KILLERS['a Cartesian product under an aggregate']} # {n}" for n in range(8)]
         list(threads.map(lambda query: ask(limited, query), killers))
     assert ask(limited, SMALL).status_code == 200
     short = (os.cpu_count() or 2) + 2
-    assert eventually(lambda: len(workers(limited)) <= short)
+    assert eventually(lambda: len(workers(pid)) <= short)
 
 
 def test_short_queries_find_a_place_while_long_ones_have_all_of_theirs(
@@ -210,8 +202,8 @@ def raw(client: httpx.Client, request: bytes) -> socket.socket:
     return connection
 
 
-def test_the_query_of_a_client_that_has_gone_is_ended(limited: httpx.Client) -> None:
-    assert eventually(lambda: len(workers(limited)) <= (os.cpu_count() or 2) + 2)
+def test_the_query_of_a_client_that_has_gone_is_ended(limited: httpx.Client, pid: int) -> None:
+    assert eventually(lambda: len(workers(pid)) <= (os.cpu_count() or 2) + 2)
     token = {"Authorization": f"Bearer {TOKEN}"}
     lines = "".join(f"{name}: {value}\r\n" for name, value in token.items())
     query = quote(KILLERS["a Cartesian product under an aggregate"] + " # gone")
@@ -221,12 +213,12 @@ def test_the_query_of_a_client_that_has_gone_is_ended(limited: httpx.Client) -> 
 
     def busy() -> list[int]:
         """Those that give way to everything else, as long queries do."""
-        return [pid for pid in workers(limited) if os.sched_getscheduler(pid) == os.SCHED_IDLE]
+        return [p for p in workers(pid) if os.sched_getscheduler(p) == os.SCHED_IDLE]
 
     assert eventually(lambda: len(busy()) == 1, 2)
     (worker,) = busy()
     connection.close()
-    assert eventually(lambda: worker not in workers(limited), 2), "it would run for six seconds"
+    assert eventually(lambda: worker not in workers(pid), 2), "it would run for six seconds"
 
 
 def test_a_token_gives_higher_limits(limited: httpx.Client) -> None:
@@ -316,39 +308,40 @@ def test_who_takes_too_slowly_does_not_hold_up_others(limited: httpx.Client) -> 
 
 
 @pytest.mark.parametrize("victim", ["worker", "holder"])
-def test_a_process_that_dies_is_replaced(limited: httpx.Client, victim: str) -> None:
+def test_a_process_that_dies_is_replaced(limited: httpx.Client, pid: int, victim: str) -> None:
     for n in range(5):
         assert ask(limited, f"{SMALL} # before {victim} {n}").status_code == 200
-        (holder,) = children(server_of(limited))
-        for pid in children(holder) if victim == "worker" else [holder]:
-            os.kill(pid, signal.SIGKILL)
+        for one in workers(pid) if victim == "worker" else [holder(pid)]:
+            os.kill(one, signal.SIGKILL)
         assert ask(limited, f"{SMALL} # after {victim} {n}").status_code == 200
 
 
-def test_queries_that_run_while_the_holder_dies_are_begun_again(limited: httpx.Client) -> None:
+def test_queries_that_run_while_the_holder_dies_are_begun_again(
+    limited: httpx.Client, pid: int
+) -> None:
     count = "SELECT (COUNT(*) AS ?n) { ?a ?b ?c . ?d a ?e FILTER(CONTAINS(STR(?c), STR(?e))) }"
     with ThreadPoolExecutor(4) as threads:
         asked = [threads.submit(ask, limited, f"{count} # {n} of the dead") for n in range(4)]
         time.sleep(0.4)
-        (holder,) = children(server_of(limited))
-        os.kill(holder, signal.SIGKILL)
+        os.kill(holder(pid), signal.SIGKILL)
         assert {answer.result().status_code for answer in asked} <= {200, 503}
     for n in range(20):
         assert ask(limited, f"{SMALL} # after the dead {n}").status_code == 200
 
 
-def test_clients_that_go_while_a_process_is_forked_do_no_harm(limited: httpx.Client) -> None:
-    (holder,) = children(server_of(limited))
+def test_clients_that_go_while_a_process_is_forked_do_no_harm(
+    limited: httpx.Client, pid: int
+) -> None:
     for n in range(60):
-        for pid in children(holder):
-            os.kill(pid, signal.SIGKILL)
+        for worker in workers(pid):
+            os.kill(worker, signal.SIGKILL)
         request = f"GET /sparql?query={quote(SMALL)}%23{n}-gone HTTP/1.1\r\nHost: x\r\n\r\n"
         with raw(limited, request.encode()):
             time.sleep(0.0005 * (n % 8))
         answer = ask(limited, f"{SMALL} # beside the gone {n}")
         assert answer.status_code == 200
         assert len(answer.json()["results"]["bindings"]) == 2
-    assert eventually(lambda: len(workers(limited)) <= 2 * ((os.cpu_count() or 2) + 2))
+    assert eventually(lambda: len(workers(pid)) <= 2 * ((os.cpu_count() or 2) + 2))
 
 
 def test_identical_queries_that_arrive_together_run_once(limited: httpx.Client) -> None:

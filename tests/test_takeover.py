@@ -20,8 +20,8 @@ import pytest
 from kg.build import pack
 from kg.rq import canonical
 from kg.store import Snapshot, Store, current
-from tests.program import LENKG, serving
-from tests.test_limits import children, eventually, server_of
+from tests.program import children, serving, started
+from tests.test_limits import eventually
 
 COUNT = "SELECT (COUNT(*) AS ?n) { GRAPH ?g { ?s ?p ?o } }"
 KILLS = 50
@@ -67,7 +67,7 @@ def test_a_new_snapshot_is_taken_over_without_dropping_or_mixing(
     seen: list[tuple[int, str]] = []
     stop = threading.Event()
 
-    with serving(own) as address:
+    with started(own) as (address, process):
 
         def ask(thread: int) -> None:
             with httpx.Client(base_url=address, timeout=30) as client:
@@ -86,13 +86,12 @@ def test_a_new_snapshot_is_taken_over_without_dropping_or_mixing(
         for thread in threads:
             thread.start()
         with httpx.Client(base_url=address, timeout=30) as client:
-            pid = server_of(client)
             for number in range(3):
                 time.sleep(0.5)
                 newer = grown(folder, number)
                 counts[newer.version] = newer.manifest["quads"]
                 assert eventually(partial(is_served, client, newer.version))
-            assert eventually(lambda: len(children(pid)) == 1), "an old holder is left"
+            assert eventually(lambda: len(children(process.pid)) == 1), "an old holder is left"
         stop.set()
         for thread in threads:
             thread.join()
@@ -146,38 +145,35 @@ def test_fifty_kills_at_any_moment_leave_a_consistent_state(
     killed: dict[str, int] = {}
     kills = 0
     while kills < KILLS:
-        command = [*LENKG, "serve", "--port", "0"]
-        with subprocess.Popen(command, env=own, stdout=subprocess.PIPE, text=True) as server:
-            assert server.stdout
-            address = server.stdout.readline().split()[-1]
-            with httpx.Client(base_url=address, timeout=30) as client:
-                while kills < KILLS:
-                    victim = dice.choice(["server", "holder", "worker", "worker", "build", "build"])
-                    killed[victim] = killed.get(victim, 0) + 1
-                    kills += 1
-                    answer = client.get("/sparql", params={"query": f"{COUNT} # {kills}"})
-                    assert answer.status_code == 200, answer.text
-                    if victim == "build":
-                        process = subprocess.Popen([*build_command, str(kills)], env=own)
-                        time.sleep(dice.uniform(0.1, 1.6))
-                        process.kill()
-                        process.wait()
-                        consistent(folder)
-                        continue
-                    holders = children(server.pid)
-                    if victim == "server":
-                        server.kill()
-                        server.wait()
-                        gone = [server.pid, *holders]
-                        assert eventually(partial(are_gone, gone)), "processes are left behind"
-                        break
-                    pids = holders if victim == "holder" else children(holders[0])
-                    for pid in pids:
-                        os.kill(pid, signal.SIGKILL)
-                    answer = client.get("/sparql", params={"query": f"{COUNT} # after {kills}"})
-                    assert answer.status_code == 200, answer.text
-                else:
-                    server.terminate()
+        with (
+            started(own) as (address, server),
+            httpx.Client(base_url=address, timeout=30) as client,
+        ):
+            while kills < KILLS:
+                victim = dice.choice(["server", "holder", "worker", "worker", "build", "build"])
+                killed[victim] = killed.get(victim, 0) + 1
+                kills += 1
+                answer = client.get("/sparql", params={"query": f"{COUNT} # {kills}"})
+                assert answer.status_code == 200, answer.text
+                if victim == "build":
+                    process = subprocess.Popen([*build_command, str(kills)], env=own)
+                    time.sleep(dice.uniform(0.1, 1.6))
+                    process.kill()
+                    process.wait()
+                    consistent(folder)
+                    continue
+                holders = children(server.pid)
+                if victim == "server":
+                    server.kill()
+                    server.wait()
+                    gone = [server.pid, *holders]
+                    assert eventually(partial(are_gone, gone)), "processes are left behind"
+                    break
+                pids = holders if victim == "holder" else children(holders[0])
+                for pid in pids:
+                    os.kill(pid, signal.SIGKILL)
+                answer = client.get("/sparql", params={"query": f"{COUNT} # after {kills}"})
+                assert answer.status_code == 200, answer.text
     consistent(folder)
     assert set(killed) == {"server", "holder", "worker", "build"}
     grown(folder, 1000)

@@ -24,7 +24,7 @@ from typing import Any
 import httpx
 
 from kg.store import Snapshot
-from tests.program import LENKG
+from tests.program import started
 
 BIN = Path(sys.executable).parent
 JSON = {"Accept": "application/sparql-results+json"}
@@ -140,13 +140,10 @@ def _wait(server: Server, process: subprocess.Popen[Any], seconds: float) -> Non
 def lenkg(snapshot: Snapshot) -> Iterator[Server]:
     """`lenkg serve`, as it is without options."""
     environment = os.environ | {"LENKG_BUILD": str(snapshot.path.parents[1])}
-    command = [*LENKG, "serve", "--port", "0"]
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout
-        server = Server("LenKG", process.stdout.readline().split()[-1] + "/sparql", process.pid)
+    with started(environment) as (address, process):
+        server = Server("LenKG", f"{address}/sparql", process.pid)
         _wait(server, process, 60)
         yield server
-        process.terminate()
 
 
 @contextmanager
