@@ -50,9 +50,8 @@ class Compressor(Protocol):
         ...
 
 
-STREAMS: dict[
-    bytes, tuple[Callable[[], Compressor], int, int]
-] = {  # and how a piece, the end, is flushed
+# What compresses a stream, and how it is told of the end of a piece and of the whole.
+STREAMS: dict[bytes, tuple[Callable[[], Compressor], int, int]] = {
     b"zstd": (
         lambda: zstandard.ZstdCompressor(level=3).compressobj(),
         zstandard.COMPRESSOBJ_FLUSH_BLOCK,
@@ -73,6 +72,7 @@ class Entry:
         self.headers = headers
         self.bodies = {b"": body}
         self.tag = hashlib.blake2b(body, digest_size=16).hexdigest().encode()
+        self.cost = 2 * len(body) + 1024  # bytes; the encodings together are hardly larger again
 
     async def body(self, encoding: bytes) -> bytes:
         """The body in an encoding; compressed once."""
@@ -105,15 +105,13 @@ class Answers:
         return entry
 
     def put(self, key: Any, entry: Entry) -> None:
-        """Keeps an answer; what was not asked for the longest time goes. Encodings count twice."""
-        cost = 2 * len(entry.bodies[b""]) + 1024
-        if cost > self.most // 8:
+        """Keeps an answer; what was not asked for the longest time goes."""
+        if entry.cost > self.most // 8:
             return
         self.entries[key] = entry
-        self.size += cost
+        self.size += entry.cost
         while self.size > self.most:
-            _, gone = self.entries.popitem(last=False)
-            self.size -= 2 * len(gone.bodies[b""]) + 1024
+            self.size -= self.entries.popitem(last=False)[1].cost
 
 
 class Running:
@@ -192,7 +190,10 @@ class Kept:
             await send(message)
 
         try:
-            request = await _Request.read(scope, receive, self.now(), self.guard)
+            limits = self.guard.limits(scope)
+            body = await _body(receive) if scope["method"] == "POST" else b""
+            # only now, so that what is served does not change before the answer is begun
+            request = _Request(scope, body, self.now(), limits)
             await self._answer(request, receive, tell)
         except ClientDisconnect:
             pass
@@ -257,7 +258,7 @@ class _Request:
         state = scope.get("state", {}) | {"served": served, "limits": limits}
         method = "GET" if self.head else scope["method"]
         self.scope = {**scope, "method": method, "state": state}
-        asked = (b"host", b"accept", b"content-type", b"access-control-request-method")
+        asked = (b"host", b"accept", b"content-type")
         self.key = (
             method,
             scope["scheme"],
@@ -268,26 +269,23 @@ class _Request:
             body,
         )
 
-    @classmethod
-    async def read(cls, scope: Scope, receive: Receive, served: Served, guard: Guard) -> _Request:
-        """A request with its body; PayloadError where that is too large or comes too slowly."""
-        limits = guard.limits(scope)
-        if scope["method"] != "POST":
-            return cls(scope, b"", served, limits)
-        body, more = bytearray(), True
-        try:
-            async with asyncio.timeout(PATIENCE):
-                while more:
-                    message = await receive()
-                    if message["type"] == "http.disconnect":
-                        raise ClientDisconnect
-                    body += message.get("body", b"")
-                    more = message.get("more_body", False)
-                    if len(body) > BODY:
-                        raise PayloadError(413, f"a request may have {BODY >> 10} KiB")
-        except TimeoutError:
-            raise PayloadError(408, f"the request was not there after {PATIENCE:g} s") from None
-        return cls(scope, bytes(body), served, limits)
+
+async def _body(receive: Receive) -> bytes:
+    """The body of a request; PayloadError where it is too large or comes too slowly."""
+    body, more = bytearray(), True
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while more:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise ClientDisconnect
+                body += message.get("body", b"")
+                more = message.get("more_body", False)
+                if len(body) > BODY:
+                    raise PayloadError(413, f"a request may have {BODY >> 10} KiB")
+    except TimeoutError:
+        raise PayloadError(408, f"the request was not there after {PATIENCE:g} s") from None
+    return bytes(body)
 
 
 def encoding(accepted: bytes) -> bytes:

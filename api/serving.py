@@ -16,17 +16,12 @@ from api.kept import Answers
 from api.pool import Holder, Pool
 from kg.errors import LenkgError
 from kg.question import Graph
-from kg.results import Limits
+from kg.results import Limits, formats_for
+from kg.sparql import FORMS
 from kg.store import Snapshot
 
 LOOK = 1.0  # seconds between looks for a new snapshot
 CORES = os.cpu_count() or 2
-BY_FORM = {
-    "SELECT": "application/sparql-results+json",
-    "ASK": "application/sparql-results+json",
-    "CONSTRUCT": "text/turtle",
-    "DESCRIBE": "text/turtle",
-}
 
 
 class Served:
@@ -68,7 +63,7 @@ class _FromThreads:
         return self.served.snapshot
 
     def query(self, text: str, media_type: str | None = None) -> tuple[str, bytes]:
-        types = dict.fromkeys(BY_FORM, media_type) if media_type else BY_FORM
+        types = {form: media_type or next(iter(formats_for(form))) for form in FORMS}
         answer = self.served.questions.whole(text, types, self.limits)
         return asyncio.run_coroutine_threadsafe(answer, self.served.loop).result()
 

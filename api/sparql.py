@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager
+from contextlib import AsyncExitStack
 from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl
@@ -17,15 +16,15 @@ from starlette.types import Receive, Scope, Send
 
 from api.formats import SUFFIXES, negotiate
 from api.pages import page
-from api.pool import Pool, Reply
+from api.pool import Pool
 from api.problems import answered, problem
 from api.serving import Served
 from kg.errors import LenkgError, LimitError, NotAcceptableError, ParameterError, RefusedError
 from kg.results import JSON, ROWS, STREAMED, TRIPLES, XML, Limits, closing, formats_for, rows_of
 from kg.service import described as service
+from kg.sparql import FORMS
 from kg.store import Dataset, Snapshot
 
-FORMS = ("SELECT", "ASK", "CONSTRUCT", "DESCRIBE")
 WHOLE = 1 << 20  # bytes up to which an answer is gathered before it is sent
 PAGE_ROWS = 1000  # rows that a page shows
 # what a suffix of /sparql asks for: .json and .xml whichever of two fits the form of the query
@@ -181,25 +180,18 @@ async def _answer(
     if page_wanted:
         types = types | {"SELECT": JSON}
         limits = limits._replace(rows=min(limits.rows, PAGE_ROWS))
-    asking = pool.ask(text, types, limits, dataset, accept)
-    reply = await asking.__aenter__()
-    pieces, held, size = aiter(reply), list[bytes](), 0
-    large = False
-    try:
+    async with AsyncExitStack() as stack:
+        reply = await stack.enter_async_context(pool.ask(text, types, limits, dataset, accept))
+        headers = {"Vary": "Accept"}
+        if not reply.steady:
+            headers["Cache-Control"] = "no-store"
+        pieces, held, size = aiter(reply), list[bytes](), 0
         async for piece in pieces:
             held.append(piece)
             size += len(piece)
             if size > WHOLE and reply.media_type in STREAMED:
-                large = True
-                break
-    finally:
-        if not large:
-            await asking.__aexit__(*sys.exc_info())
-    headers = {"Vary": "Accept"}
-    if not reply.steady:
-        headers["Cache-Control"] = "no-store"
-    if large:
-        return StreamingResponse(_rest(asking, reply, pieces, held), 200, headers, reply.media_type)
+                rest = _rest(stack.pop_all(), reply.media_type, pieces, held)
+                return StreamingResponse(rest, 200, headers, reply.media_type)
     if reply.truncated:
         headers["LenKG-Truncated"] = reply.truncated
     payload = b"".join(held)
@@ -209,22 +201,17 @@ async def _answer(
 
 
 async def _rest(
-    asking: AbstractAsyncContextManager[Reply],
-    reply: Reply,
-    pieces: AsyncIterator[bytes],
-    held: list[bytes],
+    asking: AsyncExitStack, media_type: str, pieces: AsyncIterator[bytes], held: list[bytes]
 ) -> AsyncIterator[bytes]:
     """A large answer, piece by piece; one that reaches a limit on the way is closed and says so."""
-    try:
+    async with asking:
         for piece in held:
             yield piece
         try:
             async for piece in pieces:
                 yield piece
         except LimitError as error:
-            yield closing(reply.media_type, str(error))
-    finally:
-        await asking.__aexit__(*sys.exc_info())
+            yield closing(media_type, str(error))
 
 
 def _page(payload: bytes, text: str, truncated: str | None) -> Response:

@@ -10,6 +10,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -99,6 +101,34 @@ def test_a_new_snapshot_is_taken_over_without_dropping_or_mixing(
     assert {version for _, version in seen} == set(counts)
     for n, version in seen:  # the version was asked after the count: it is as new, or newer
         assert n <= counts[version]
+
+
+def test_a_request_that_comes_slowly_is_answered_by_what_is_served_then(
+    own: dict[str, str], folder: Path
+) -> None:
+    with (
+        started(own) as (address, process),
+        httpx.Client(base_url=address) as client,
+        ThreadPoolExecutor() as threads,
+    ):
+        whole = threading.Event()
+
+        def body() -> Iterator[bytes]:
+            yield COUNT.encode()
+            whole.wait(20)
+            yield b" # and its end"
+
+        headers = {"Content-Type": "application/sparql-query"}
+        asked = threads.submit(client.post, "/sparql", content=body(), headers=headers)
+        time.sleep(0.3)
+        newer = grown(folder, 1)
+        with httpx.Client(base_url=address) as other:
+            assert eventually(partial(is_served, other, newer.version))
+        assert eventually(lambda: len(children(process.pid)) == 1)
+        whole.set()
+        (row,) = asked.result().json()["results"]["bindings"]
+        assert int(row["n"]["value"]) == newer.manifest["quads"]
+        assert len(children(process.pid)) == 1, "the old snapshot is held again"
 
 
 def test_a_damaged_snapshot_is_not_taken_over(own: dict[str, str], folder: Path) -> None:
